@@ -1,0 +1,179 @@
+"""How a provider is reached from here: which key goes to which address, and the rule of trust between them.
+
+A key never goes to an address that came from a less trusted place: an address from the working directory's ``.env``
+or from ``--env-file`` is used only when the key in use comes from that same file; otherwise it is ignored, and said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from litellm_skill import providers
+from litellm_skill.faults import NotSetUp
+from litellm_skill.providers import Provider
+from litellm_skill.settings import Origin, Setting, Settings
+
+PROFILE_KEY, PROFILE_ADDRESS = "LLM_PROVIDER_API_KEY", "LLM_PROVIDER_BASE_URL"
+
+
+@dataclass(frozen=True)
+class Access:
+    """``key`` None: LiteLLM finds its credential itself (ambient), or none is needed.
+
+    ``address`` is the one that was set (by the variable ``address_name``, in ``address_source``), None for the provider's
+    own default; ``arguments`` go to LiteLLM as they are.
+    """
+
+    provider: Provider
+    key: str | None = field(default=None, repr=False)
+    key_name: str | None = None
+    key_source: str | None = None
+    address: str | None = None
+    address_name: str | None = None
+    address_source: str | None = None
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    missing: NotSetUp | None = None
+
+    @property
+    def endpoint(self) -> str | None:
+        """The address calls go to."""
+        return self.address or self.provider.address
+
+    @property
+    def host(self) -> str | None:
+        return providers.host_of(self.endpoint)
+
+    @property
+    def local(self) -> bool:
+        """Whether the endpoint is a server on this machine."""
+        host = (self.host or "").rsplit(":", 1)[0]
+        return self.provider.port is not None and host in ("localhost", "127.0.0.1", "::1")
+
+    @property
+    def free(self) -> str | None:
+        """Why a call is known to cost nothing (a ``cost_source``), or None."""
+        return providers.DEMO if self.provider.name == providers.DEMO else "local" if self.local else None
+
+
+def profile_model(settings: Settings) -> str | None:
+    """``LLM_PROVIDER`` and ``LLM_MODEL`` as one id; the model may contain slashes."""
+    provider, model = settings.get("LLM_PROVIDER"), settings.get("LLM_MODEL")
+    if not model or not provider or model.startswith(f"{provider}/"):
+        return model
+    return f"{provider}/{model}"
+
+
+def usable(provider_name: str, settings: Settings) -> bool:
+    """Whether a key or ambient credential is at hand. Local servers do not count: they must be asked."""
+    provider = providers.get(provider_name)
+    credential = None if provider.port is not None else _credential(provider, settings)
+    if credential is None or provider.address is not None or not provider.listed:
+        return credential is not None
+    profile = credential.name == PROFILE_KEY
+    return _address(provider, settings, credential, profile=profile)[0] is not None
+
+
+def reach(provider_name: str, settings: Settings, *, model: str) -> Access:
+    """Access for one model; ``missing`` says what it lacks. Raises NotSetUp when a key cannot be one."""
+    provider = providers.get(provider_name)
+    profile = settings.get("LLM_PROVIDER") == provider.name and model == profile_model(settings)
+    credential = (settings.find(PROFILE_KEY) if profile else None) or _credential(provider, settings)
+    profile = profile or (credential is not None and credential.name == PROFILE_KEY)
+    address, warnings = _address(provider, settings, credential, profile=profile)
+    missing = None
+    if credential is None and provider.port is None:
+        missing = _no_key(provider)
+    elif address is None and provider.address is None and provider.listed:
+        hint = warnings[0] if warnings else f"set {provider.addresses[0]} to its address"
+        missing = NotSetUp(f"no address for {provider.name}", hint)
+    key = credential if credential is not None and _is_key(credential, provider) else None
+    return Access(
+        provider,
+        key=_clean(key) if key else None,
+        key_name=credential.name if credential else None,
+        key_source=credential.source if credential else None,
+        address=address.value if address else None,
+        address_name=address.name if address else None,
+        address_source=address.source if address else None,
+        arguments=_arguments(provider, settings),
+        warnings=warnings,
+        missing=missing,
+    )
+
+
+def _credential(provider: Provider, settings: Settings) -> Setting | None:
+    """The provider's own key, else the first variable of an ambient set, else the profile's key."""
+    if found := settings.find(*provider.keys):
+        return found
+    for names in provider.ambient:
+        if all(_trusted(settings.find(name)) for name in names):
+            return settings.find(names[0])
+    if not provider.listed and (found := _prefixed(provider, settings)):
+        return found
+    return settings.find(PROFILE_KEY) if settings.get("LLM_PROVIDER") == provider.name else None
+
+
+def _trusted(setting: Setting | None) -> bool:
+    return setting is not None and setting.origin.trusted
+
+
+def _prefixed(provider: Provider, settings: Settings) -> Setting | None:
+    """LiteLLM's long tail names its credentials in many ways; one trusted ``NAME_…`` variable will do."""
+    stem = provider.name.upper().replace("-", "_") + "_"
+    found = (setting for name, setting in settings.values.items() if name.startswith(stem) and _trusted(setting))
+    return next((setting for setting in found if setting.name not in provider.addresses), None)
+
+
+def _is_key(credential: Setting, provider: Provider) -> bool:
+    return credential.name in (*provider.keys, PROFILE_KEY)
+
+
+def _addresses(provider: Provider, settings: Settings, *, profile: bool) -> list[Setting]:
+    names = (PROFILE_ADDRESS, *provider.addresses) if profile else provider.addresses
+    return [setting for name in names if (setting := settings.find(name))]
+
+
+def _address(
+    provider: Provider, settings: Settings, credential: Setting | None, *, profile: bool
+) -> tuple[Setting | None, tuple[str, ...]]:
+    """The first address this credential may go to, and a warning for each one passed over."""
+    warnings: list[str] = []
+    for setting in _addresses(provider, settings, profile=profile):
+        if setting.origin.trusted or _same_file(setting, credential):
+            return setting, tuple(warnings)
+        warnings.append(_untrusted(setting, credential))
+    return None, tuple(warnings)
+
+
+def _same_file(setting: Setting, credential: Setting | None) -> bool:
+    return credential is not None and (setting.origin, setting.path) == (credential.origin, credential.path)
+
+
+def _untrusted(setting: Setting, credential: Setting | None) -> str:
+    why = f"the key comes from {credential.source}" if credential else "no key stands beside it"
+    return f"ignored {setting.name} from {setting.source}: {why}"
+
+
+def _arguments(provider: Provider, settings: Settings) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, argument in provider.settings.items():
+        if value := settings.get(name):
+            found.setdefault(argument, value)
+    return found
+
+
+def _clean(key: Setting) -> str:
+    if not key.value.isascii() or not key.value.isprintable() or " " in key.value:
+        raise NotSetUp(
+            f"{key.name} ({key.source}) is not a key: it has a space or a character that is not plain ASCII",
+            "paste the key again, alone on its line",
+        )
+    return key.value
+
+
+def _no_key(provider: Provider) -> NotSetUp:
+    names = " or ".join(provider.keys or tuple(" + ".join(names) for names in provider.ambient))
+    where = "in the environment or in ~/.config/litellm-skill/.env"
+    return NotSetUp(f"no key for {provider.name}", f"set {names} {where}")

@@ -1,0 +1,121 @@
+"""What came back: the values that travel from the gateway to the screen, and the JSON envelope made of them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from litellm_skill.faults import Fault
+    from litellm_skill.prompt import Prompt
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens as the provider counted them; ``None`` where it said nothing (never 0 for unknown)."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cached_tokens: int | None = None
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One request: ``outcome`` is "ok", "partial" or "error"; ``seconds`` is wall clock."""
+
+    model: str
+    outcome: str
+    error_type: str | None
+    http_status: int | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One model's answer, complete or not. ``fault`` says why it is not usable, or not whole.
+
+    ``output_limit``: the limit that was sent, in tokens; None when none was.
+    """
+
+    model_requested: str
+    model_used: str | None = None
+    provider: str | None = None
+    endpoint_host: str | None = None
+    text: str = ""
+    reasoning: str | None = None
+    finish_reason: str | None = None
+    usage: Usage = Usage()
+    cost_usd: float | None = None
+    cost_source: str | None = None
+    latency_s: float | None = None
+    first_token_s: float | None = None
+    attempts: tuple[Attempt, ...] = ()
+    output_limit: int | None = None
+    dropped_params: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    run_id: str | None = None
+    result_file: str | None = None
+    fault: Fault | None = None
+
+    @property
+    def status(self) -> str:
+        if self.fault is None:
+            return "ok"
+        return "partial" if self.text else "error"
+
+    @property
+    def exit_code(self) -> int:
+        return self.fault.exit_code if self.fault else 0
+
+    def warned(self, *warnings: str) -> Answer:
+        return replace(self, warnings=tuple(dict.fromkeys((*self.warnings, *warnings))))
+
+
+def error_object(fault: Fault) -> dict[str, Any]:
+    return {
+        "type": fault.type,
+        "message": fault.message,
+        "hint": fault.hint,
+        "retryable": fault.retryable,
+        "exit_code": fault.exit_code,
+    }
+
+
+def envelope(answer: Answer, prompt: Prompt | None) -> dict[str, Any]:
+    """The document ``--json`` prints (DESIGN §4); ``status`` is its first key."""
+    return {
+        "status": answer.status,
+        "model_requested": answer.model_requested,
+        "model_used": answer.model_used,
+        "provider": answer.provider,
+        "endpoint_host": answer.endpoint_host,
+        "text": answer.text,
+        "reasoning": answer.reasoning,
+        "parsed": None,
+        "tool_calls": [],
+        "finish_reason": answer.finish_reason,
+        "usage": asdict(answer.usage),
+        "cost_usd": answer.cost_usd,
+        "cost_source": answer.cost_source,
+        "latency_s": answer.latency_s,
+        "first_token_s": answer.first_token_s,
+        "attempts": [asdict(attempt) for attempt in answer.attempts],
+        "dropped_params": list(answer.dropped_params),
+        "warnings": list(answer.warnings),
+        "sent": {
+            "characters": prompt.characters if prompt and answer.attempts else 0,
+            "files": [asdict(file) for file in prompt.files] if prompt and answer.attempts else [],
+            "max_tokens": answer.output_limit,
+        },
+        "run_id": answer.run_id,
+        "thread": None,
+        "result_file": answer.result_file,
+        "untrusted": True,
+        "error": error_object(answer.fault) if answer.fault else None,
+    }
+
+
+def error_envelope(fault: Fault) -> dict[str, Any]:
+    """The envelope of a command that failed before it could ask anybody."""
+    return envelope(Answer(model_requested="", fault=fault), None) | {"model_requested": None}

@@ -1,0 +1,171 @@
+"""Which key goes to which address. The rows are the rule of trust, written out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from litellm_skill import access, settings
+from litellm_skill.faults import NotSetUp
+
+OWN, ELSEWHERE = "https://own.example/v1", "https://elsewhere.example/v1"
+
+
+def at_hand(
+    environ: dict[str, str], user: str = "", directory: str = "", env_file: str | None = None
+) -> settings.Settings:
+    path = settings.user_directory(os.environ) / ".env"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(user)
+    Path(".env").write_text(directory)
+    if env_file is not None:
+        Path("x.env").write_text(env_file)
+    places = {"XDG_CONFIG_HOME": os.environ["XDG_CONFIG_HOME"]}
+    return settings.load(environ | places, Path.cwd(), Path("x.env") if env_file is not None else None)
+
+
+@pytest.mark.parametrize(
+    ("environ", "user", "directory", "env_file", "key", "address", "warned"),
+    [
+        # the environment's key and address belong together
+        ({"OPENAI_API_KEY": "k-env", "OPENAI_BASE_URL": OWN}, "", "", None, "k-env", OWN, False),
+        ({"OPENAI_BASE_URL": OWN}, "OPENAI_API_KEY=k-user", "", None, "k-user", OWN, False),
+        ({"OPENAI_API_KEY": "k-env"}, f"OPENAI_BASE_URL={OWN}", "", None, "k-env", OWN, False),
+        # a hostile working directory gets nobody else's key
+        ({"OPENAI_API_KEY": "k-env"}, "", f"OPENAI_BASE_URL={ELSEWHERE}", None, "k-env", None, True),
+        ({}, "OPENAI_API_KEY=k-user", f"OPENAI_API_BASE={ELSEWHERE}", None, "k-user", None, True),
+        (
+            {"OPENAI_API_KEY": "k-env"},
+            "",
+            f"OPENAI_API_KEY=k-cwd\nOPENAI_BASE_URL={ELSEWHERE}",
+            None,
+            "k-env",
+            None,
+            True,
+        ),
+        # a project's own pair works as it is
+        ({}, "", f"OPENAI_API_KEY=k-cwd\nOPENAI_BASE_URL={ELSEWHERE}", None, "k-cwd", ELSEWHERE, False),
+        # so does an --env-file's, and it too gets only its own key
+        ({}, "", "", f"OPENAI_API_KEY=k-file\nOPENAI_BASE_URL={ELSEWHERE}", "k-file", ELSEWHERE, False),
+        ({"OPENAI_API_KEY": "k-env"}, "", "", f"OPENAI_BASE_URL={ELSEWHERE}", "k-env", None, True),
+        # a less trusted key may go to a more trusted address
+        ({"OPENAI_BASE_URL": OWN}, "", "OPENAI_API_KEY=k-cwd", None, "k-cwd", OWN, False),
+    ],
+)
+def test_the_rule_of_trust(
+    environ: dict[str, str],
+    user: str,
+    directory: str,
+    env_file: str | None,
+    key: str,
+    address: str | None,
+    warned: bool,
+) -> None:
+    way = access.reach("openai", at_hand(environ, user, directory, env_file), model="openai/any")
+    assert (way.key, way.address, way.missing) == (key, address, None)
+    assert bool(way.warnings) == warned
+    assert all(
+        secret not in line for line in way.warnings for secret in ("k-env", "k-user", "k-cwd", "k-file")
+    )
+
+
+@pytest.mark.parametrize(
+    ("environ", "directory", "model", "key", "address"),
+    [
+        (
+            {},
+            f"LLM_PROVIDER=openai\nLLM_MODEL=a/b\nLLM_PROVIDER_API_KEY=k-llm\nLLM_PROVIDER_BASE_URL={ELSEWHERE}",
+            "openai/a/b",
+            "k-llm",
+            ELSEWHERE,
+        ),
+        # the profile's own model takes the profile's key, whatever else is set
+        (
+            {"OPENAI_API_KEY": "k-env"},
+            f"LLM_PROVIDER=openai\nLLM_MODEL=a/b\nLLM_PROVIDER_API_KEY=k-llm\nLLM_PROVIDER_BASE_URL={ELSEWHERE}",
+            "openai/a/b",
+            "k-llm",
+            ELSEWHERE,
+        ),
+        # another model of that provider takes the provider's own key, and no address from the directory
+        (
+            {"OPENAI_API_KEY": "k-env"},
+            f"LLM_PROVIDER=openai\nLLM_MODEL=a/b\nLLM_PROVIDER_API_KEY=k-llm\nLLM_PROVIDER_BASE_URL={ELSEWHERE}",
+            "openai/other",
+            "k-env",
+            None,
+        ),
+        # an address without a key beside it is not used
+        (
+            {"OPENAI_API_KEY": "k-env"},
+            f"LLM_PROVIDER=openai\nLLM_MODEL=a/b\nLLM_PROVIDER_BASE_URL={ELSEWHERE}",
+            "openai/a/b",
+            "k-env",
+            None,
+        ),
+    ],
+)
+def test_the_profile(
+    environ: dict[str, str], directory: str, model: str, key: str, address: str | None
+) -> None:
+    way = access.reach("openai", at_hand(environ, directory=directory), model=model)
+    assert (way.key, way.address) == (key, address)
+
+
+@pytest.mark.parametrize(
+    ("provider", "environ", "expected"),
+    [
+        ("openai", {"OPENAI_API_KEY": "k"}, True),
+        ("openai", {}, False),
+        ("gemini", {"GOOGLE_API_KEY": "k"}, True),
+        ("anthropic", {"ANTHROPIC_AUTH_TOKEN": "t"}, True),
+        ("azure", {"AZURE_API_KEY": "k"}, False),
+        ("azure", {"AZURE_API_KEY": "k", "AZURE_API_BASE": OWN}, True),
+        ("bedrock", {"AWS_ACCESS_KEY_ID": "k"}, False),
+        ("bedrock", {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"}, True),
+        ("bedrock", {"AWS_PROFILE": "work"}, True),
+        ("vertex_ai", {"VERTEXAI_PROJECT": "p"}, True),
+        ("litellm_proxy", {"LITELLM_PROXY_API_KEY": "k", "LITELLM_PROXY_API_BASE": OWN}, True),
+        ("ollama", {}, False),
+        ("watsonx", {"WATSONX_APIKEY": "k"}, True),
+        ("an_invented_provider", {}, False),
+    ],
+)
+def test_which_providers_are_usable(provider: str, environ: dict[str, str], expected: bool) -> None:
+    assert access.usable(provider, at_hand(environ)) is expected
+
+
+@pytest.mark.parametrize(
+    ("provider", "environ", "said", "next_step"),
+    [
+        ("openai", {}, "no key for openai", "OPENAI_API_KEY"),
+        ("groq", {}, "no key for groq", "GROQ_API_KEY"),
+        ("openrouter", {}, "no key for openrouter", "OPENROUTER_API_KEY"),
+        ("bedrock", {}, "no key for bedrock", "AWS_ACCESS_KEY_ID + AWS_SECRET_ACCESS_KEY"),
+        ("azure", {"AZURE_API_KEY": "k"}, "no address for azure", "AZURE_API_BASE"),
+    ],
+)
+def test_what_is_missing_is_named(provider: str, environ: dict[str, str], said: str, next_step: str) -> None:
+    missing = access.reach(provider, at_hand(environ), model=f"{provider}/x").missing
+    assert missing is not None
+    assert (missing.message, next_step in missing.hint) == (said, True)
+
+
+@pytest.mark.parametrize("key", ["with space", "with\nnewline", "schlüssel", "k\x00"])
+def test_what_cannot_be_a_key(key: str) -> None:
+    with pytest.raises(NotSetUp, match=r"OPENAI_API_KEY \(environment\) is not a key") as raised:
+        access.reach("openai", at_hand({"OPENAI_API_KEY": key}), model="openai/x")
+    assert key not in raised.value.message
+
+
+def test_a_local_server_needs_no_key_and_its_address_must_be_trusted() -> None:
+    way = access.reach("ollama", at_hand({}, directory=f"OLLAMA_API_BASE={ELSEWHERE}"), model="ollama/x")
+    assert (way.endpoint, way.local, way.free, bool(way.warnings)) == (
+        "http://127.0.0.1:11434",
+        True,
+        "local",
+        True,
+    )
+    way = access.reach("ollama", at_hand({"OLLAMA_API_BASE": ELSEWHERE}), model="ollama/x")
+    assert (way.endpoint, way.local, way.free) == (ELSEWHERE, False, None)

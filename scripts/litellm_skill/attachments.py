@@ -1,0 +1,348 @@
+"""Files and git diffs that go along with a prompt, as fenced text.
+
+Every check comes before anything is sent: what is not a readable, regular UTF-8 file of moderate size is
+``faults.BadInput``.
+
+The repository of a diff is not trusted: nothing that its configuration names is run, nothing is fetched, no
+file outside it is read. What a plain ``git diff`` runs (tried with git 2.39) and what stops it here:
+
+    diff.external, diff.*.command      --no-ext-diff
+    diff.*.textconv                    --no-textconv
+    core.fsmonitor                     -c core.fsmonitor=false
+    hook post-index-change             -c core.hooksPath
+    filter.*.clean, filter.*.process   emptied when the repository's own configuration sets them
+    commands set in a submodule        --ignore-submodules=dirty
+    transports, in a partial clone     GIT_ALLOW_PROTOCOL
+    core.worktree                      the folder it names must belong to the same repository
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from litellm_skill.faults import BadInput, NotSetUp
+
+# All attached files together may have this many times the limit of one: 16 MB, more than any model reads.
+_TOTAL_FACTOR = 8
+# O_NONBLOCK: opening a FIFO that took the file's place after the check must not wait for a writer.
+_OPEN_FLAGS = (
+    os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+)
+_NOT_TEXT = {
+    b"\x89PNG\r\n\x1a\n": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"GIF87a": "a GIF image",
+    b"GIF89a": "a GIF image",
+    b"%PDF-": "a PDF document",
+    b"PK\x03\x04": "a ZIP archive or an Office document",
+    b"\xff\xfe": "UTF-16 text",
+    b"\xfe\xff": "UTF-16 text",
+}
+_CONVERT = "convert it to UTF-8 first, for example with iconv -f LATIN1 -t UTF-8"
+_INSTEAD = "attach files with -f instead of a diff"
+_GIT_SECONDS = 30
+_GIT_NAMES_SHOWN = 50
+_GIT_ANSWER = 4_000_000  # bytes of git's answers that are not a diff
+_GIT_ENVIRONMENT = {"GIT_OPTIONAL_LOCKS": "0", "GIT_ALLOW_PROTOCOL": "none"}
+_GIT_CONFIG = (
+    *("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}"),
+    *("-c", "core.quotePath=false"),  # file names as they are, not in octal
+)
+_GIT_DIFF = (
+    *("diff", "--no-color", "--no-ext-diff", "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/"),
+    *("--ignore-submodules=dirty", "--submodule=short"),
+)
+
+
+@dataclass(frozen=True)
+class SentFile:
+    """``path`` as the model reads it; ``bytes`` and ``sha256`` of the content as it is on disk."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """``text``: heading and fence, as they stand in the user message."""
+
+    text: str
+    sent: SentFile
+
+
+def read_files(patterns: tuple[str, ...], directory: Path, max_bytes: int) -> Iterator[Attachment]:
+    """The files that ``patterns`` (paths and globs, relative to ``directory``) name, each once."""
+    seen: set[str] = set()
+    total = 0
+    for path in (path for pattern in patterns for path in _matches(pattern, directory)):
+        real = os.path.realpath(path)
+        if real in seen:
+            continue
+        seen.add(real)
+        name = label(path, directory)
+        content, raw = read_text(path, name, max_bytes)
+        total += len(raw)
+        if total > _TOTAL_FACTOR * max_bytes:
+            raise BadInput(
+                f"the attached files come to more than {_TOTAL_FACTOR * max_bytes:,} bytes",
+                "attach fewer: name the folder or the suffix that matters",
+            )
+        yield Attachment(f"File: {name}\n{_fenced(content, path.suffix[1:])}", _sent(name, raw))
+
+
+def read_diff(directory: Path, base: str | None, max_bytes: int) -> Attachment:
+    """What is not committed yet; with ``base``, all that was added since the merge base with that revision.
+
+    The diff of the whole repository around ``directory``, staged or not. Untracked files are named only.
+    """
+    top = _worktree(directory)
+    name = f"git diff --merge-base {escape(base)}" if base is not None else "git diff"
+    since = _merge_base(top, base) if base is not None else _head_or_empty(top)
+    raw = _git(top, *_filters_off(top), *_GIT_DIFF, since, "--", limit=max_bytes)
+    if len(raw) > max_bytes:
+        hint = "narrow it with --diff-base, or attach files with -f"
+        raise BadInput(f"{name} has more than {max_bytes:,} bytes", hint)
+    untracked = _untracked(top)
+    if not raw:
+        raise BadInput(f"no changes: {name} is empty", f"attach files with -f. {untracked}".rstrip())
+    content = raw.decode("utf-8", "replace").replace("\0", "\ufffd")
+    replaced = "" if content.encode() == raw else "\nBytes that are not UTF-8 text are shown as \ufffd."
+    notes = replaced + (f"\n{untracked}" if untracked else "")
+    return Attachment(f"Changes ({name}):\n{_fenced(content, 'diff')}{notes}", _sent(name, raw))
+
+
+def read_text(path: Path, name: str, max_bytes: int) -> tuple[str, bytes]:
+    """Text of a regular UTF-8 file, and its bytes; ``name`` is what the errors call it."""
+    try:
+        # stat before open: opening some devices has effects. And after it: the path may have changed.
+        _refuse_special(os.stat(path), name)
+        with open(os.open(path, _OPEN_FLAGS), "rb") as stream:
+            status = os.fstat(stream.fileno())
+            _refuse_special(status, name)
+            raw = stream.read(max_bytes + 1)
+    except FileNotFoundError as error:
+        hint = "to send what is piped in, make - the prompt" if name == "-" else "check the path"
+        raise BadInput(f"no such file: {name}", hint) from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise BadInput(f"cannot read {name}: {reason}", "attach a file that you may read") from error
+    if len(raw) > max_bytes:
+        size = max(status.st_size, len(raw))
+        raise BadInput(
+            f"{name} has {size:,} bytes; the limit is {max_bytes:,}", "attach only the part that matters"
+        )
+    return decode(raw, name), raw
+
+
+def decode(raw: bytes, name: str) -> str:
+    """``raw`` as text: strict UTF-8 without NUL; a byte order mark is dropped, nothing else is changed."""
+    webp = {raw[:8]: "a WebP image"} if raw[:4] + raw[8:12] == b"RIFFWEBP" else {}
+    for magic, kind in (_NOT_TEXT | webp).items():
+        if raw.startswith(magic):
+            raise BadInput(f"{name} is {kind}: only UTF-8 text can be sent", "send its text instead")
+    if b"\0" in raw:
+        raise BadInput(f"{name} is not text: NUL at byte offset {raw.index(0)}", "send text only")
+    try:
+        return raw.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        at = error.start
+        raise BadInput(f"{name} is not UTF-8: byte 0x{raw[at]:02x} at byte offset {at}", _CONVERT) from error
+
+
+def check_text(text: str, name: str) -> str:
+    """``text`` from the command line, refused when it holds NUL or bytes that were not UTF-8."""
+    bad = re.search("[\0\ud800-\udfff]", text)
+    if bad:
+        what = "NUL" if bad[0] == "\0" else "a byte that is not UTF-8"
+        raise BadInput(
+            f"{name} is not text: {what} at character {bad.start() + 1}", "put it into a UTF-8 file"
+        )
+    return text
+
+
+def label(path: Path, directory: Path) -> str:
+    """What ``path`` is called in messages and to the model: relative to ``directory``, on one line.
+
+    A file outside keeps its ``../``: unambiguous, and without the common part, such as a home folder.
+    """
+    try:
+        name = os.path.relpath(path, directory)
+        if name.startswith(os.pardir):  # a link to ``directory`` in the path hides that the file is inside
+            inside = os.path.relpath(os.path.realpath(path), os.path.realpath(directory))
+            name = name if inside.startswith(os.pardir) else inside
+    except ValueError:  # NUL in the path, or another drive on Windows
+        name = path.name
+    return escape(name.replace(os.sep, "/"))
+
+
+def escape(name: str) -> str:
+    """``name`` on one line and as valid Unicode."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+
+
+def _sent(name: str, raw: bytes) -> SentFile:
+    import hashlib
+
+    return SentFile(name, len(raw), hashlib.sha256(raw).hexdigest())
+
+
+def _refuse_special(status: os.stat_result, name: str) -> None:
+    mode = status.st_mode
+    if stat.S_ISDIR(mode):
+        raise BadInput(f"{name} is a directory", f"name its files, for example -f '{name}/**/*.py'")
+    if not stat.S_ISREG(mode):
+        kind = "FIFO" if stat.S_ISFIFO(mode) else "socket" if stat.S_ISSOCK(mode) else "device"
+        raise BadInput(
+            f"{name} is a {kind}, not a regular file", "to send what is piped in, make - the prompt"
+        )
+
+
+def _matches(pattern: str, directory: Path) -> list[Path]:
+    """Files that ``pattern`` means, sorted. A part of it that exists literally, as ``a[1].py``, is no glob.
+
+    Directories are skipped, and names that begin with a dot too unless the pattern has such a part.
+    ``**`` does not follow links; a link out of the folder that the pattern begins with is refused.
+    """
+    folder, parts = directory, Path(pattern).parts
+    while parts and (not re.search(r"[*?\[]", parts[0]) or os.path.lexists(folder / parts[0])):
+        folder, parts = folder / parts[0], parts[1:]
+    if not parts:
+        return [folder]
+    glob = "/".join((*parts, "*") if parts[-1] == "**" else parts)
+    try:
+        found = sorted(path for path in folder.glob(glob) if not path.is_dir())
+    except (OSError, ValueError) as error:
+        raise BadInput(f"cannot expand {escape(pattern)}: {error}", "write ** as in 'DIR/**/*.py'") from error
+    if not any(part.startswith(".") for part in parts):
+        found = [path for path in found if "/." not in f"/{path.relative_to(folder).as_posix()}"]
+    if not found:
+        raise BadInput(f"no file matches {escape(pattern)}", "patterns start at the working directory")
+    for path in found:
+        _refuse_link_out(path, folder, directory)
+    return found
+
+
+def _refuse_link_out(path: Path, folder: Path, directory: Path) -> None:
+    # In a downloaded project such a link could fetch a private file that nobody named.
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
+        raise BadInput(
+            f"{label(path, directory)} is a link out of {label(folder, directory)}",
+            "if it is to be sent, name that file itself with -f",
+        )
+
+
+def _fenced(content: str, language: str) -> str:
+    """``content`` between fences longer than any run of backticks in it, so that it cannot close them."""
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", content)), default=0))
+    end = "" if content.endswith("\n") or not content else "\n"
+    return f"{fence}{language if language.isalnum() else ''}\n{content}{end}{fence}"
+
+
+def _worktree(directory: Path) -> str:
+    """Top folder of the repository around ``directory``."""
+    top = os.fsdecode(_git(directory, "rev-parse", "--show-toplevel")).removesuffix("\n")
+    repository = _git(directory, "rev-parse", "--absolute-git-dir")
+    seen_from_top, _ = _try_git(top, "rev-parse", "--absolute-git-dir")
+    if seen_from_top != repository:
+        message = f"core.worktree of this repository names a folder that is not its own: {escape(top)}"
+        raise BadInput(message, _INSTEAD)
+    return top
+
+
+def _filters_off(top: str) -> list[str]:
+    scopes_and_keys = os.fsdecode(_git(top, "config", "--list", "-z", "--name-only", "--show-scope")).split(
+        "\0"
+    )
+    options = []
+    for scope, key in zip(scopes_and_keys[::2], scopes_and_keys[1::2], strict=False):
+        if scope in ("local", "worktree") and key.startswith("filter."):
+            driver = key.rpartition(".")[0]
+            if "=" in driver:  # -c could not name it
+                raise BadInput(f"the repository sets up a filter called {escape(driver)}", _INSTEAD)
+            for setting in ("clean=", "process=", "required=false"):
+                options += ["-c", f"{driver}.{setting}"]
+    return options
+
+
+def _head_or_empty(top: str) -> str:
+    raw, complaint = _try_git(top, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+    if complaint:  # no commit yet: everything is new compared with the empty tree
+        raw = _git(top, "hash-object", "-t", "tree", "--stdin")
+    return raw.decode().strip()
+
+
+def _merge_base(top: str, base: str) -> str:
+    revision = check_text(base, "--diff-base")
+    commit, unknown = b"", "it is no revision"
+    if not revision.startswith("-"):
+        commit, unknown = _try_git(top, "rev-parse", "--verify", "--quiet", revision + "^{commit}")
+    if unknown:
+        raise BadInput(f"--diff-base: no such revision: {escape(base)}", "name a branch, a tag or a commit")
+    raw, complaint = _try_git(top, "merge-base", commit.decode().strip(), "HEAD")
+    if complaint:
+        message = f"--diff-base: {escape(base)} and HEAD have no commit in common"
+        raise BadInput(message, "in a shallow clone, fetch more history first: git fetch --unshallow")
+    return raw.decode().strip()
+
+
+def _untracked(top: str) -> str:
+    """One line that names the untracked files, "" when there are none."""
+    raw = _git(top, "ls-files", "--others", "--directory", "--exclude-standard", "-z")
+    names = [escape(name) for name in os.fsdecode(raw).split("\0") if name]
+    more = ", …" if len(names) > _GIT_NAMES_SHOWN else ""
+    shown = ", ".join(names[:_GIT_NAMES_SHOWN]) + more
+    return f"Untracked, and so not in this diff ({len(names)}): {shown}" if names else ""
+
+
+def _git(folder: str | Path, *arguments: str, limit: int = _GIT_ANSWER) -> bytes:
+    output, complaint = _try_git(folder, *arguments, limit=limit)
+    if complaint:
+        raise BadInput(f"git: {complaint}", _INSTEAD)
+    return output
+
+
+def _try_git(folder: str | Path, *arguments: str, limit: int = _GIT_ANSWER) -> tuple[bytes, str]:
+    """Output, cut one byte after ``limit``; and when git failed, what it complained of."""
+    import shutil
+    import subprocess
+    import tempfile
+    import threading
+
+    git = shutil.which("git")
+    if git is None:
+        raise NotSetUp("git was not found", f"install git, or {_INSTEAD}")
+    with (
+        tempfile.TemporaryFile() as stderr,
+        subprocess.Popen(
+            [git, "--no-pager", "-C", str(folder), *_GIT_CONFIG, *arguments],
+            env=os.environ | _GIT_ENVIRONMENT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+        ) as process,
+    ):
+        timer = threading.Timer(_GIT_SECONDS, process.kill)
+        timer.start()
+        try:
+            output = process.stdout.read(limit + 1)
+            if len(output) > limit:
+                process.kill()
+                return output, ""
+            code = process.wait()
+        finally:
+            timer.cancel()
+        stderr.seek(0)
+        return output, _complaint(code, stderr.read(_GIT_ANSWER)) if code else ""
+
+
+def _complaint(code: int, stderr: bytes) -> str:
+    if code == -9:
+        return f"it took longer than {_GIT_SECONDS} s"
+    lines = stderr.decode("utf-8", "replace").splitlines()
+    return escape(lines[0].removeprefix("fatal: ")) if lines else f"exit code {code}"

@@ -1,0 +1,39 @@
+"""The ``demo/…`` models' replies: the whole path without a key, a provider or a cent. Knows nothing of LiteLLM."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from litellm_skill.prompt import estimate_tokens
+
+MODEL = "demo/echo"
+NOTICE = "[demo: no model was called] "
+
+
+@dataclass(frozen=True)
+class Reply:
+    """``pieces`` joined are the text; ``usage`` as LiteLLM's streaming chunks carry it, in estimated tokens."""
+
+    pieces: tuple[str, ...]
+    usage: dict[str, int]
+
+
+def reply(model: str, messages: Sequence[dict[str, Any]]) -> Reply:
+    """An answer that says what arrived. Every answer begins by saying that no model was called."""
+    prompt = str(messages[-1]["content"])
+    text = (
+        f"{NOTICE}Your prompt arrived here: {len(prompt)} characters, beginning with “{_beginning(prompt)}”. "
+        f"With a provider's key set, the same command with -m puts it to a real model."
+    )
+    sent = sum(estimate_tokens(str(message["content"])) for message in messages)
+    received = estimate_tokens(text)
+    usage = {"prompt_tokens": sent, "completion_tokens": received, "total_tokens": sent + received}
+    return Reply(tuple(re.findall(r"\S+\s*", text)), usage)
+
+
+def _beginning(prompt: str) -> str:
+    line = " ".join(prompt.split())
+    return line if len(line) <= 60 else f"{line[:59]}…"

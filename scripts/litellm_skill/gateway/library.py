@@ -1,0 +1,86 @@
+"""LiteLLM itself, imported once, late and quiet."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from litellm_skill import demo
+from litellm_skill.providers import DEMO
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+QUIET_IMPORT = {
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # else the import fetches a price file (up to 47 s on a bad network)
+    "LITELLM_MODE": "PRODUCTION",  # else it loads the nearest .env above site-packages
+    "LITELLM_LOG": "ERROR",  # DEBUG and INFO go to stdout, 13 kB for one call
+}
+REROUTING = ("USE_LITELLM_PROXY",)  # would send every model to an address this project did not choose
+
+
+def load() -> ModuleType:
+    """The library, with its price fetch, its .env loading, its banners and its log output off."""
+    os.environ.update(QUIET_IMPORT)
+    for name in REROUTING:
+        os.environ.pop(name, None)
+    import litellm
+
+    litellm.suppress_debug_info = True
+    _silence_loggers()
+    if not litellm.custom_provider_map:
+        _register_demo(litellm)
+    return litellm
+
+
+@contextlib.contextmanager
+def stdout_kept_clean() -> Iterator[None]:
+    """LiteLLM prints banners; whatever it prints goes to stderr, for stdout is the answer alone."""
+    with contextlib.redirect_stdout(sys.stderr):
+        yield
+
+
+async def close_connections() -> None:
+    """Close the connections LiteLLM keeps for a next call, which a command does not make."""
+    if "litellm" in sys.modules:
+        from litellm.llms.custom_httpx.async_client_cleanup import close_litellm_async_clients
+
+        await close_litellm_async_clients()
+
+
+def _silence_loggers() -> None:
+    import logging
+
+    for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _register_demo(litellm: ModuleType) -> None:
+    from litellm.llms.custom_llm import CustomLLM
+
+    class DemoProvider(CustomLLM):
+        """``demo/…``: everything but the network is the real path."""
+
+        async def astreaming(self, *_: Any, **call: Any) -> AsyncIterator[dict[str, Any]]:
+            reply = demo.reply(call["model"], call["messages"])
+            for piece in reply.pieces:
+                yield _chunk(piece)
+            yield _chunk("", finish_reason="stop", usage=reply.usage)
+
+    litellm.custom_provider_map = [{"provider": DEMO, "custom_handler": DemoProvider()}]
+    litellm.utils.custom_llm_setup()
+
+
+def _chunk(text: str, finish_reason: str = "", usage: dict[str, int] | None = None) -> dict[str, Any]:
+    return {
+        "text": text,
+        "index": 0,
+        "is_finished": bool(finish_reason),
+        "finish_reason": finish_reason,
+        "tool_use": None,
+        "usage": usage,
+    }

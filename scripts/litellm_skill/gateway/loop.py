@@ -1,0 +1,49 @@
+"""One event loop for one command, left without waiting for whatever hangs in it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from litellm_skill.gateway import library
+
+T = TypeVar("T")
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+LEAVING = 0.3
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run ``work`` to its end. SIGINT, SIGTERM and SIGHUP cancel it, which it sees as ``CancelledError``.
+
+    Unlike ``asyncio.run`` this does not wait for the loop's threads: a name lookup that hangs in one must not
+    outlive the deadline.
+    """
+    loop = asyncio.new_event_loop()
+    try:
+        with library.stdout_kept_clean():
+            task = loop.create_task(work)
+            _cancel_on_signals(loop, task)
+            return loop.run_until_complete(task)
+    finally:
+        _leave(loop)
+
+
+def _cancel_on_signals(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:
+    for name in SIGNALS:
+        if number := getattr(signal, name, None):
+            try:
+                loop.add_signal_handler(number, task.cancel)
+            except (NotImplementedError, RuntimeError, ValueError):  # Windows, or not the main thread
+                return
+
+
+def _leave(loop: asyncio.AbstractEventLoop) -> None:
+    """Cancel what still runs, close connections, and wait for neither longer than ``LEAVING`` seconds."""
+    rest = asyncio.all_tasks(loop)
+    for task in rest:
+        task.cancel()
+    rest |= {loop.create_task(work) for work in (library.close_connections(), loop.shutdown_asyncgens())}
+    loop.run_until_complete(asyncio.wait(rest, timeout=LEAVING))
+    loop.close()

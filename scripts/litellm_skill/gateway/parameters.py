@@ -1,0 +1,42 @@
+"""Generation parameters: what the model does not take is dropped and named, before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from litellm_skill.faults import BadInput
+from litellm_skill.providers import DEMO
+
+if TYPE_CHECKING:
+    from litellm_skill.gateway.ask import Question
+
+
+def fit(litellm: ModuleType, question: Question) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    """The parameters this model takes, and the names of those it does not.
+
+    Raises BadInput in place of dropping one when the question is strict.
+    """
+    if question.access.provider.name == DEMO:
+        return question.parameters, ()
+    refused = tuple(name for name, value in question.parameters.items() if _refused(litellm, question, name, value))
+    if refused and question.strict_parameters:
+        raise BadInput(
+            f"{question.model.id} does not take {', '.join(refused)}", "leave it out, or leave out --strict-params"
+        )
+    return {name: value for name, value in question.parameters.items() if name not in refused}, refused
+
+
+def _refused(litellm: ModuleType, question: Question, name: str, value: Any) -> bool:
+    """LiteLLM knows, without a request, what each model takes; it is asked for one parameter at a time."""
+    try:
+        litellm.utils.get_optional_params(
+            model=question.model.id.split("/", 1)[1],
+            custom_llm_provider=question.access.provider.litellm,
+            drop_params=False,
+            **{name: value},
+        )
+    except litellm.UnsupportedParamsError:
+        return True
+    return False

@@ -1,0 +1,125 @@
+"""What has arrived of one reply: text, reasoning, finish reason, and the tokens and cost the provider reported."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+from litellm_skill import faults
+from litellm_skill.answer import Usage
+
+
+class Received:
+    """Filled as the reply comes, so that nothing that came is lost when the rest does not."""
+
+    def __init__(self, on_text: Callable[[str], None], started: float) -> None:
+        self._on_text = on_text
+        self._started = started
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+        self._model: str | None = None
+        self.began = False
+        self.finish_reason: str | None = None
+        self.first_token_s: float | None = None
+        self.usage = Usage()
+        self.provider_cost: float | None = None
+
+    @property
+    def text(self) -> str:
+        return "".join(self._text)
+
+    @property
+    def reasoning(self) -> str:
+        return "".join(self._reasoning)
+
+    def model_named(self, requested: str) -> str:
+        """The model by the name in the reply, in the provider's namespace."""
+        provider, name = requested.split("/", 1)
+        return requested if self._model in (None, "", name) else f"{provider}/{self._model}"
+
+    def take_chunk(self, chunk: Any) -> None:
+        """One chunk of a stream; one without choices or delta carries no text."""
+        self.began = True
+        self._model = getattr(chunk, "model", None) or self._model
+        delta = chunk.choices[0].delta if chunk.choices else None
+        self._add(getattr(delta, "content", None), getattr(delta, "reasoning_content", None))
+
+    def take_whole(self, response: Any) -> None:
+        """A reply that came in one piece."""
+        self.began = True
+        self._model = getattr(response, "model", None)
+        choice = response.choices[0] if response.choices else None
+        message = getattr(choice, "message", None)
+        self._add(getattr(message, "content", None), getattr(message, "reasoning_content", None))
+        self.finish_reason = getattr(choice, "finish_reason", None)
+        self.take_usage([response])
+
+    def take_usage(self, reports: Iterable[Any]) -> None:
+        """Token counts as the provider reported them; of several reports the largest count of each is the last."""
+        for report in reports:
+            if usage := getattr(report, "usage", None):
+                self.usage = _larger(self.usage, _counts(usage))
+                cost = getattr(usage, "cost", None)
+                if isinstance(cost, int | float) and not isinstance(cost, bool):
+                    self.provider_cost = float(cost)
+
+    def _add(self, text: str | None, reasoning: str | None) -> None:
+        if not text and not reasoning:
+            return
+        if self.first_token_s is None:
+            self.first_token_s = time.monotonic() - self._started
+        if reasoning:
+            self._reasoning.append(reasoning)
+        if text:
+            self._text.append(text)
+            self._on_text(text)
+
+
+def incompleteness(received: Received) -> faults.Fault | None:
+    """Why a reply that ended without an error is still not a whole answer; None when it is."""
+    if received.finish_reason == "content_filter":
+        return faults.PolicyRefusal("the provider's content filter stopped the answer", "rephrase, or ask another model")
+    if received.finish_reason == "length":
+        return _cut_at_the_limit(received)
+    if not received.text.strip():
+        return faults.IncompleteAnswer("the reply holds no text", "ask again, or ask another model", retryable=True)
+    if received.finish_reason is None:
+        return faults.IncompleteAnswer(
+            "the reply ended without a finish reason: it may have been cut", "ask again", retryable=True
+        )
+    return None
+
+
+def _cut_at_the_limit(received: Received) -> faults.IncompleteAnswer:
+    usage = received.usage
+    if not received.text.strip():
+        spent = f" ({usage.reasoning_tokens} of them reasoning)" if usage.reasoning_tokens else ""
+        return faults.IncompleteAnswer(
+            f"the model reached its output limit{spent} before any answer",
+            "raise --max-tokens, or lower --reasoning-effort",
+        )
+    reached = f" at {usage.output_tokens} tokens" if usage.output_tokens else ""
+    return faults.IncompleteAnswer(f"the answer was cut by the output limit{reached}", "raise --max-tokens")
+
+
+def _counts(usage: Any) -> Usage:
+    return Usage(
+        input_tokens=_positive(usage, "prompt_tokens"),
+        output_tokens=_positive(usage, "completion_tokens"),
+        reasoning_tokens=_positive(getattr(usage, "completion_tokens_details", None), "reasoning_tokens"),
+        cached_tokens=_positive(getattr(usage, "prompt_tokens_details", None), "cached_tokens"),
+    )
+
+
+def _positive(counts: Any, name: str) -> int | None:
+    """A count, or None: LiteLLM writes 0 where the provider said nothing."""
+    value = getattr(counts, name, None)
+    return value if isinstance(value, int) and value > 0 else None
+
+
+def _larger(one: Usage, other: Usage) -> Usage:
+    names = ("input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens")
+    pairs = {name: (getattr(one, name), getattr(other, name)) for name in names}
+    return replace(one, **{name: max((n for n in pair if n is not None), default=None) for name, pair in pairs.items()})

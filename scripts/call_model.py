@@ -1,0 +1,51 @@
+#!/usr/bin/env python3
+# /// script
+# requires-python = ">=3.11"
+# dependencies = [
+#   "litellm[mcp]>=1.106.2,<1.110,!=1.82.7,!=1.82.8",
+#   "python-dotenv>=1.2,<2",
+# ]
+# ///
+"""Put one prompt to one model of any vendor and bring the answer back."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # PYTHONSAFEPATH leaves it out
+
+from litellm_skill import launch  # noqa: E402
+
+EXAMPLES = """examples:
+  python3 call_model.py --demo "say hi"                       the whole path, no key needed
+  python3 call_model.py "Is this lock-free queue correct?" -f queue.c
+  python3 call_model.py "Review this change" --diff -m openai:best --json
+  git log -5 | python3 call_model.py - -s "Write release notes" -m gemini:cheap"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    from litellm_skill import command
+
+    return command.run(_flags, _answer, argv)
+
+
+def _flags():
+    from litellm_skill import command
+
+    parser = command.parser(__doc__, EXAMPLES)
+    command.add_prompt(parser)
+    command.add_model(parser)
+    command.add_generation(parser)
+    command.add_output(parser)
+    return parser
+
+
+def _answer(args, at_hand, console):
+    from litellm_skill import call
+
+    return call.one(args, at_hand, console)
+
+
+if __name__ == "__main__":
+    launch.run(main)

@@ -1,0 +1,155 @@
+"""One prompt to one model: from the command line to the printed answer."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import TextIO
+
+from litellm_skill import certificates, command, demo, plan, report, results, screen, settings
+from litellm_skill import catalog as models
+from litellm_skill import prompt as prompts
+from litellm_skill.answer import Answer, envelope
+from litellm_skill.choice import Chooser
+from litellm_skill.console import Console
+from litellm_skill.faults import BadInput
+from litellm_skill.plan import Plan
+from litellm_skill.prompt import Prompt
+from litellm_skill.settings import Settings
+
+TIMEOUT, LOCAL_TIMEOUT = 100.0, 600.0  # seconds; the first is below the hosts' 120
+
+
+def one(args: argparse.Namespace, at_hand: Settings, console: Console) -> int:
+    """The exit code of the whole command."""
+    prompt = prompts.read(command.inputs(args), stdin=sys.stdin.buffer if sys.stdin else None, directory=Path.cwd())
+    user_models = settings.user_directory(os.environ) / "models.toml"
+    chooser = Chooser(at_hand, models.load(user_models), console.host, date.today())
+    choice = chooser.choose(_asked_for(args))
+    planned = plan.make(choice, prompt, command.generation(args), chooser, args.max_cost)
+    _announce(planned, console)
+    if args.dry_run:
+        return _show_plan(planned, prompt, console)
+    if choice.access.missing:
+        raise choice.access.missing
+    _check_out(args)
+    settings.export(at_hand)
+    answer = _ask(args, planned, prompt, chooser, console)
+    return _finish(args, answer, prompt, console)
+
+
+def _asked_for(args: argparse.Namespace) -> str | None:
+    if args.demo and args.model and not args.model.startswith("demo/"):
+        raise BadInput(f"--demo and -m {args.model} exclude each other", "leave one of them out")
+    return args.model or (demo.MODEL if args.demo else None)
+
+
+def _announce(planned: Plan, console: Console) -> None:
+    choice = planned.choice
+    if choice.why:
+        cost = f"likely about {report.money(planned.likely_usd)}" if planned.likely_usd is not None else "price unknown"
+        console.note(f"model: {choice.model.id} at {choice.access.host} ({choice.why}); {cost}")
+    for line in (*choice.warnings, *planned.notes):
+        console.note(f"warning: {line}")
+
+
+def _show_plan(planned: Plan, prompt: Prompt, console: Console) -> int:
+    missing = planned.choice.access.missing
+    if missing:
+        console.fault(missing)
+    if console.json:
+        console.document(report.plan_document(planned, prompt))
+    else:
+        console.show(report.plan_text(planned, prompt))
+    return 0
+
+
+def _check_out(args: argparse.Namespace) -> None:
+    if args.out and Path(args.out).exists() and not args.force:
+        raise BadInput(f"--out {args.out} is there already", "name another file, or add --force")
+
+
+def _ask(args: argparse.Namespace, planned: Plan, prompt: Prompt, chooser: Chooser, console: Console) -> Answer:
+    from litellm_skill import gateway
+
+    choice = planned.choice
+    certificates.refuse_blind_trust(os.environ)
+    if (choice.access.endpoint or "").startswith("https:"):
+        certificates.merge(os.environ)
+    limit = {"max_tokens": planned.output_limit} if planned.output_limit else {}
+    question = gateway.Question(
+        choice.model,
+        choice.access,
+        prompt.messages(),
+        parameters={**limit, **command.generation(args)},
+        timeout=args.timeout or (LOCAL_TIMEOUT if choice.access.local else TIMEOUT),
+        strict_parameters=args.strict_params,
+    )
+    run_id = results.new_run_id()
+    file = results.open_file(run_id, os.environ)
+    try:
+        answer = gateway.run(gateway.ask(question, _keeper(file, console)))
+    finally:
+        path = results.close_file(file)
+    unkept = () if file else ("the answer could not be kept in a file: no writable state directory",)
+    answer = replace(_priced(answer, planned, chooser), run_id=run_id, result_file=path)
+    return replace(answer, output_limit=planned.output_limit).warned(*choice.warnings, *planned.notes, *unkept)
+
+
+def _keeper(file: TextIO | None, console: Console) -> Callable[[str], None]:
+    """What is done with each piece of the answer: kept first, then shown."""
+
+    def on_text(piece: str) -> None:
+        if file:
+            file.write(screen.redact(piece, console.secrets))
+            file.flush()
+        if console.streams:
+            console.show(piece)
+
+    return on_text
+
+
+def _priced(answer: Answer, planned: Plan, chooser: Chooser) -> Answer:
+    """The cost as the provider reported it, else by the price table; unknown stays None."""
+    if free := planned.choice.access.free:
+        return replace(answer, cost_usd=0.0, cost_source=free)
+    if answer.cost_usd is not None:
+        return answer
+    model = chooser.catalog.find(answer.model_used or "") or planned.choice.model
+    cost = chooser.catalog.cost(model, answer.usage)
+    source = model.price.source if model.price and cost is not None else None
+    return replace(answer, cost_usd=cost, cost_source=source)
+
+
+def _finish(args: argparse.Namespace, answer: Answer, prompt: Prompt, console: Console) -> int:
+    if console.json:
+        console.document(envelope(answer, prompt))
+    elif console.host:
+        console.answer_for_host(answer)
+    elif answer.text and not answer.text.endswith("\n"):
+        console.show("\n")
+    if answer.dropped_params:
+        console.note(f"warning: dropped what {answer.model_requested} does not take: {', '.join(answer.dropped_params)}")
+    if answer.fault:
+        console.fault(answer.fault)
+    if args.usage:
+        console.note(report.summary(answer))
+    return _write_out(args, answer, console) or answer.exit_code
+
+
+def _write_out(args: argparse.Namespace, answer: Answer, console: Console) -> int:
+    """0, or the exit code of bad input: by now the answer has been printed, so nothing is lost."""
+    if not args.out or not answer.text:
+        return 0
+    try:
+        Path(args.out).write_text(screen.redact(answer.text, console.secrets), encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        fault = BadInput(f"cannot write --out {args.out}: {error.strerror}", f"the answer is in {answer.result_file}")
+        console.fault(fault)
+        return fault.exit_code
+    return 0

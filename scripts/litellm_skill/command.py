@@ -1,0 +1,184 @@
+"""What the scripts share on the command line: flags, the one place where faults are caught, exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+from litellm_skill import host, screen, settings
+from litellm_skill.answer import error_envelope
+from litellm_skill.console import Console, standard
+from litellm_skill.faults import BadInput, Fault, Interrupted
+from litellm_skill.prompt import Inputs
+from litellm_skill.settings import Settings
+
+EXIT_CODES = """exit codes:
+  0 a usable answer   2 bad input           3 not set up (key, software)   4 unknown model
+  5 prompt too long   6 refused by policy   7 rate limit, quota, budget    8 provider or network
+  9 deadline         10 incomplete: text so far is kept      130 interrupted      1 a bug"""
+
+# Generation parameters by LiteLLM's names. Never an address, a key or a header: those would redirect a call.
+PARAMETERS = (
+    "frequency_penalty logit_bias logprobs max_completion_tokens max_tokens min_p parallel_tool_calls "
+    "presence_penalty reasoning_effort repetition_penalty seed service_tier stop temperature thinking "
+    "top_k top_logprobs top_p verbosity"
+).split()
+
+
+class Parser(argparse.ArgumentParser):
+    """Bad arguments become a ``BadInput`` like any other, so that they are told in the same two lines."""
+
+    def error(self, message: str) -> NoReturn:
+        raise BadInput(message, f"see: python3 {sys.argv[0]} --help")
+
+
+def parser(description: str, examples: str) -> Parser:
+    return Parser(
+        description=description,
+        epilog=f"{examples}\n\n{EXIT_CODES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def add_prompt(flags: argparse.ArgumentParser) -> None:
+    group = flags.add_argument_group("what to send")
+    group.add_argument("prompt", nargs="?", metavar="PROMPT", help="the prompt; - reads it from stdin")
+    group.add_argument("--prompt-file", metavar="F", help="read the prompt from a file")
+    group.add_argument("-s", "--system", metavar="TEXT", help="system prompt")
+    group.add_argument("--system-file", metavar="F", help="read the system prompt from a file")
+    group.add_argument(
+        "-f", "--file", action="append", default=[], metavar="PATH", help="attach a text file or a quoted glob (repeatable)"
+    )
+    group.add_argument("--diff", action="store_true", help="attach git diff: uncommitted changes")
+    group.add_argument("--diff-base", metavar="REF", help="attach what changed since REF")
+
+
+def add_model(flags: argparse.ArgumentParser) -> None:
+    group = flags.add_argument_group("whom to ask")
+    group.add_argument(
+        "-m", "--model", metavar="NAME", help="provider/model, an alias (gpt, gemini …) or a role (openai:best); default: LLM_MODEL, else the best of a vendor other than the host agent's"
+    )
+    group.add_argument("--env-file", metavar="F", help="read this .env and no other")
+    group.add_argument("--demo", action="store_true", help="call no model: try the whole path without a key")
+    group.add_argument("--dry-run", action="store_true", help="say what would be sent where and what it may cost; send nothing")
+    group.add_argument("--timeout", type=seconds, metavar="S", help="wall clock for the call (default 100; local models 600)")
+    group.add_argument("--max-cost", type=usd, metavar="USD", help="limit the answer to what this buys; refuse if that is too little")
+
+
+def add_generation(flags: argparse.ArgumentParser) -> None:
+    group = flags.add_argument_group("how to answer")
+    group.add_argument("--reasoning-effort", metavar="LEVEL", help="minimal, low, medium, high …, as the model has it")
+    group.add_argument("--max-tokens", type=_count, metavar="N", help="output limit")
+    group.add_argument("--temperature", type=float, metavar="T")
+    group.add_argument(
+        "-o", "--option", nargs=2, action="append", default=[], metavar=("KEY", "VALUE"), help="any other: " + ", ".join(PARAMETERS)
+    )
+    group.add_argument("--strict-params", action="store_true", help="fail when the model does not take one")
+
+
+def add_output(flags: argparse.ArgumentParser) -> None:
+    group = flags.add_argument_group("what to print")
+    group.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    group.add_argument("-u", "--usage", action="store_true", help="tokens, cost and time, one line on stderr")
+    group.add_argument("--out", metavar="FILE", help="also write the full answer to a file")
+    group.add_argument("--force", action="store_true", help="let --out overwrite")
+    group.add_argument("-q", "--quiet", action="store_true", help="no notes on stderr")
+    group.add_argument("-v", "--verbose", action="store_true", help="tracebacks")
+
+
+def inputs(args: argparse.Namespace) -> Inputs:
+    return Inputs(
+        argument=args.prompt,
+        prompt_file=args.prompt_file,
+        system=args.system,
+        system_file=args.system_file,
+        files=tuple(args.file),
+        diff=args.diff,
+        diff_base=args.diff_base,
+    )
+
+
+def generation(args: argparse.Namespace) -> Mapping[str, Any]:
+    """The generation parameters that were asked for; none is sent unasked."""
+    named = {name: getattr(args, name) for name in ("reasoning_effort", "max_tokens", "temperature")}
+    options = {key: _option(key, value) for key, value in args.option}
+    if twice := [name for name in options if named.get(name) is not None]:
+        raise BadInput(f"{twice[0]} is given twice", "give it once")
+    return {name: value for name, value in named.items() if value is not None} | options
+
+
+def _option(key: str, value: str) -> Any:
+    """The value as JSON where it is, else as text."""
+    if key not in PARAMETERS:
+        raise BadInput(f"-o {key}: not a generation parameter", "take one of: " + ", ".join(PARAMETERS))
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """An argparse type: a positive, finite number of seconds."""
+    return _positive(text, "a positive number of seconds")
+
+
+def usd(text: str) -> float:
+    """An argparse type: a positive, finite amount."""
+    return _positive(text, "a positive amount in USD")
+
+
+def _positive(text: str, what: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
+    return number
+
+
+def run(
+    flags: Callable[[], Parser],
+    work: Callable[[argparse.Namespace, Settings, Console], int],
+    argv: Sequence[str] | None = None,
+) -> int:
+    """Parse, load the settings, do the work; turn what went wrong into two lines and an exit code, and with ``--json``
+    also into an envelope, so that stdout is one document whatever happens."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    console = standard(json="--json" in arguments, host=host.detect(os.environ))
+    try:
+        args = flags().parse_args(arguments)
+        at_hand = settings.load(os.environ, Path.cwd(), Path(args.env_file) if args.env_file else None)
+        secrets = screen.secrets(at_hand)
+        console = replace(console, json=args.json, quiet=args.quiet, verbose=args.verbose, secrets=secrets)
+        return work(args, at_hand, console)
+    except SystemExit as leaving:  # argparse, after --help
+        return int(leaving.code or 0)
+    except Fault as fault:
+        return _tell(fault, console)
+    except KeyboardInterrupt:
+        return _tell(Interrupted("interrupted before anything came"), console)
+    except Exception as error:
+        console.trace(error)
+        what = f"a bug in this skill: {type(error).__name__}: {error}"
+        return _tell(Fault(what, "repeat with -v and report what it shows"), console)
+
+
+def _tell(fault: Fault, console: Console) -> int:
+    console.fault(fault)
+    if console.json:
+        console.document(error_envelope(fault))
+    return fault.exit_code

@@ -1,0 +1,80 @@
+"""What this command prints: the answer on stdout, everything else on stderr, and no key on either."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from litellm_skill import report, screen
+from litellm_skill.answer import Answer
+from litellm_skill.faults import Fault
+from litellm_skill.host import Host
+
+
+@dataclass(frozen=True)
+class Console:
+    """``secrets`` are the values redacted from everything that is printed."""
+
+    out: TextIO
+    err: TextIO
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    host: Host | None = None
+    secrets: tuple[str, ...] = ()
+
+    @property
+    def streams(self) -> bool:
+        """Whether text is shown as it comes: not inside a JSON document, nor where a host gets it fenced."""
+        return not self.json and self.host is None
+
+    def note(self, text: str) -> None:
+        """Something the reader may want to know; ``--quiet`` leaves it out."""
+        if not self.quiet:
+            self._complain(text)
+
+    def fault(self, fault: Fault) -> None:
+        self._complain(f"error: {fault.message}")
+        if fault.hint:
+            self._complain(f"next: {fault.hint}")
+
+    def trace(self, error: BaseException) -> None:
+        """With ``--verbose`` the traceback, without keys."""
+        if self.verbose:
+            import traceback
+
+            write(self.err, screen.redact("".join(traceback.format_exception(error)), self.secrets))
+
+    def show(self, text: str) -> None:
+        """A piece of the answer, as text."""
+        write(self.out, screen.redact(report.printable(text), self.secrets))
+
+    def document(self, document: Any) -> None:
+        text = json.dumps(document, ensure_ascii=False, indent=2)
+        write(self.out, screen.redact(text, self.secrets) + "\n")
+
+    def answer_for_host(self, answer: Answer) -> None:
+        write(self.out, screen.redact(report.for_host(answer, os.urandom(6).hex()), self.secrets))
+
+    def _complain(self, text: str) -> None:
+        write(self.err, report.one_line(screen.redact(text, self.secrets)) + "\n")
+
+
+def standard(*, json: bool = False, host: Host | None = None) -> Console:
+    """The process's own streams, as UTF-8 whatever the locale says."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    return Console(sys.stdout, sys.stderr, json=json, host=host)
+
+
+def write(stream: TextIO, text: str) -> None:
+    """Write and flush; a reader that has gone away is not an error: the answer is still kept."""
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -1,0 +1,69 @@
+"""What costs nothing must not pay for LiteLLM: shown in processes, where nothing else has imported it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
+CHEAP = [
+    (["--help"], 0),
+    (["hi", "--no-such-flag"], 2),
+    (["hi", "-f", "absent"], 2),
+    (["hi", "-m", "openai/test-model", "--dry-run"], 0),
+    (["hi", "-m", "openai:best", "--dry-run", "--json"], 0),
+    (["hi", "-m", "openai/test-model"], 3),
+    (["hi", "-m", "gpt4o"], 4),
+    (["hi"], 3),
+]
+ASK = """
+import json, sys
+import call_model
+codes = [call_model.main(argv) for argv in json.loads(sys.argv[1])]
+heavy = sorted({"litellm", "httpx", "openai", "pydantic", "asyncio"} & set(sys.modules))
+print(json.dumps([codes, heavy]), file=sys.stderr)
+"""
+
+
+def test_litellm_is_imported_only_for_a_call() -> None:
+    argv = json.dumps([arguments for arguments, _ in CHEAP])
+    done = subprocess.run(
+        [sys.executable, "-c", ASK, argv],
+        cwd=SCRIPTS,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    codes, heavy = json.loads(done.stderr.splitlines()[-1])
+    assert codes == [code for _, code in CHEAP]
+    assert heavy == []
+
+
+@pytest.mark.parametrize("argv", [["--demo", "say hi"], ["--demo", "say hi", "--json"]])
+def test_the_script_as_a_process(run_process, argv: list[str], tmp_path: Path) -> None:
+    outcome = run_process("call_model", *argv, env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"})
+    assert (outcome.code, outcome.stderr) == (0, "")
+    text = json.loads(outcome.stdout)["text"] if "--json" in argv else outcome.stdout
+    assert text.startswith("[demo: no model was called] ")
+
+
+def test_a_closed_pipe_is_silent(tmp_path: Path) -> None:
+    command = [sys.executable, str(SCRIPTS / "call_model.py"), "--demo", "hi"]
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={"HOME": str(tmp_path)},
+    )
+    assert process.stdout
+    assert process.stderr
+    process.stdout.close()
+    with process.stderr:
+        assert process.stderr.read() == b""
+    assert process.wait(60) == 0

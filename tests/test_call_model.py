@@ -141,7 +141,7 @@ def test_the_users_price_is_applied(run: Run, wires: ProviderServer) -> None:
 @pytest.mark.parametrize("model", WIRES)
 def test_usage_is_asked_for_and_hidden_retries_are_off(run: Run, wires: ProviderServer, model: str) -> None:
     wires.reply(Reply(status=500), Reply(status=500), Reply(status=500))
-    outcome = run("call_model", "hi", "-m", model)
+    outcome = run("call_model", "hi", "-m", model, "--retries", "0")
     assert outcome.code == 8
     (request,) = wires.requests
     if model.startswith("openai/"):
@@ -404,7 +404,7 @@ def test_litellm_stays_quiet(run: Run, wires: ProviderServer, monkeypatch: pytes
 )
 def test_faults(run: Run, wires: ProviderServer, model: str, reply: Reply, code: int, said: str) -> None:
     wires.reply(reply)
-    outcome = run("call_model", "hi", "-m", model)
+    outcome = run("call_model", "hi", "-m", model, "--retries", "0")
     dropped = model.startswith("gemini/") and reply.finish_reason == "content_filter"  # by LiteLLM 1.106.2
     text = f"{reply.text}\n" if reply.text and reply.status == 200 and not dropped else ""
     assert (outcome.code, outcome.stdout) == (code, text)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from litellm_skill import certificates, command, demo, plan, report, results, screen, settings
 from litellm_skill import catalog as models
@@ -22,7 +22,10 @@ from litellm_skill.plan import Plan
 from litellm_skill.prompt import Prompt
 from litellm_skill.settings import Settings
 
-TIMEOUT, LOCAL_TIMEOUT = 100.0, 600.0  # seconds; the first is below the hosts' 120
+if TYPE_CHECKING:
+    from litellm_skill.gateway import Patience
+
+TIMEOUT, LOCAL_TIMEOUT, IDLE_TIMEOUT = 100.0, 600.0, 60.0  # seconds; the first is below the hosts' 120
 
 
 def one(args: argparse.Namespace, at_hand: Settings, console: Console) -> int:
@@ -30,17 +33,29 @@ def one(args: argparse.Namespace, at_hand: Settings, console: Console) -> int:
     prompt = prompts.read(command.inputs(args), stdin=sys.stdin.buffer if sys.stdin else None, directory=Path.cwd())
     user_models = settings.user_directory(os.environ) / "models.toml"
     chooser = Chooser(at_hand, models.load(user_models), console.host, date.today())
-    choice = chooser.choose(_asked_for(args))
-    planned = plan.make(choice, prompt, command.generation(args), chooser, args.max_cost)
-    _announce(planned, console)
+    plans = _plans(args, prompt, chooser, console)
     if args.dry_run:
-        return _show_plan(planned, prompt, console)
-    if choice.access.missing:
-        raise choice.access.missing
+        return _show_plan(plans[0], prompt, console)
+    if missing := plans[0].choice.access.missing:
+        raise missing
     _check_out(args)
     settings.export(at_hand)
-    answer = _ask(args, planned, prompt, chooser, console)
+    answer = _priced(_ask(args, plans, prompt, console), plans, chooser)
     return _finish(args, answer, prompt, console)
+
+
+def _plans(args: argparse.Namespace, prompt: Prompt, chooser: Chooser, console: Console) -> list[Plan]:
+    """The model's plan, then each fallback's; a fallback that cannot be reached is left out, and said."""
+    wanted = command.generation(args)
+    plans: list[Plan] = []
+    for name in (_asked_for(args), *args.fallback):
+        choice = chooser.choose(name)
+        if plans and choice.access.missing:
+            console.note(f"warning: fallback {name} left out: {choice.access.missing.message}")
+            continue
+        plans.append(plan.make(choice, prompt, wanted, chooser, args.max_cost))
+        _announce(plans[-1], console)
+    return plans
 
 
 def _asked_for(args: argparse.Namespace) -> str | None:
@@ -74,31 +89,45 @@ def _check_out(args: argparse.Namespace) -> None:
         raise BadInput(f"--out {args.out} is there already", "name another file, or add --force")
 
 
-def _ask(args: argparse.Namespace, planned: Plan, prompt: Prompt, chooser: Chooser, console: Console) -> Answer:
+def _ask(args: argparse.Namespace, plans: Sequence[Plan], prompt: Prompt, console: Console) -> Answer:
     from litellm_skill import gateway
 
-    choice = planned.choice
     certificates.refuse_blind_trust(os.environ)
-    if (choice.access.endpoint or "").startswith("https:"):
+    if any((planned.choice.access.endpoint or "").startswith("https:") for planned in plans):
         certificates.merge(os.environ)
-    limit = {"max_tokens": planned.output_limit} if planned.output_limit else {}
-    question = gateway.Question(
-        choice.model,
-        choice.access,
-        prompt.messages(),
-        parameters={**limit, **command.generation(args)},
-        timeout=args.timeout or (LOCAL_TIMEOUT if choice.access.local else TIMEOUT),
-        strict_parameters=args.strict_params,
-    )
+    questions = [
+        gateway.Question(
+            planned.choice.model, planned.choice.access, prompt.messages(), planned.parameters, planned.worst_usd
+        )
+        for planned in plans
+    ]
     run_id = results.new_run_id()
     file = results.open_file(run_id, os.environ)
+    listener = gateway.Listener(_keeper(file, console), console.note, console.redact)
     try:
-        answer = gateway.run(gateway.ask(question, _keeper(file, console)))
+        answer = gateway.run(gateway.ask(questions, _patience(args, plans[0]), listener))
     finally:
         path = results.close_file(file)
     unkept = () if file else ("the answer could not be kept in a file: no writable state directory",)
-    answer = replace(_priced(answer, planned, chooser), run_id=run_id, result_file=path)
-    return replace(answer, output_limit=planned.output_limit).warned(*choice.warnings, *planned.notes, *unkept)
+    notes = [line for planned in plans for line in (*planned.choice.warnings, *planned.notes)]
+    return replace(answer, run_id=run_id, result_file=path).warned(*notes, *unkept)
+
+
+def _patience(args: argparse.Namespace, planned: Plan) -> Patience:
+    """A model that thinks first, or that must first be loaded on this machine, may be silent for long before its first
+    token; so may one whose wire is not streamed."""
+    from litellm_skill import gateway
+
+    local = planned.choice.access.local
+    slow_start = local or planned.choice.model.reasoning or planned.choice.access.provider.name in gateway.NOT_STREAMED
+    return gateway.Patience(
+        timeout=args.timeout or (LOCAL_TIMEOUT if local else TIMEOUT),
+        idle=args.idle_timeout or IDLE_TIMEOUT,
+        idle_at_first=not local and (args.idle_timeout is not None or not slow_start),
+        retries=args.retries,
+        max_usd=args.max_cost,
+        strict_parameters=args.strict_params,
+    )
 
 
 def _keeper(file: TextIO | None, console: Console) -> Callable[[str], None]:
@@ -114,13 +143,14 @@ def _keeper(file: TextIO | None, console: Console) -> Callable[[str], None]:
     return on_text
 
 
-def _priced(answer: Answer, planned: Plan, chooser: Chooser) -> Answer:
+def _priced(answer: Answer, plans: Sequence[Plan], chooser: Chooser) -> Answer:
     """The cost as the provider reported it, else by the price table; unknown stays None."""
-    if free := planned.choice.access.free:
+    choice = next(p.choice for p in plans if answer.attempts and p.choice.model.id == answer.attempts[-1].model)
+    if free := choice.access.free:
         return replace(answer, cost_usd=0.0, cost_source=free)
     if answer.cost_usd is not None:
         return answer
-    model = chooser.catalog.find(answer.model_used or "") or planned.choice.model
+    model = chooser.catalog.find(answer.model_used or "") or choice.model
     cost = chooser.catalog.cost(model, answer.usage)
     source = model.price.source if model.price and cost is not None else None
     return replace(answer, cost_usd=cost, cost_source=source)

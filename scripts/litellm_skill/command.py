@@ -65,10 +65,17 @@ def add_model(flags: argparse.ArgumentParser) -> None:
     group.add_argument(
         "-m", "--model", metavar="NAME", help="provider/model, an alias (gpt, gemini …) or a role (openai:best); default: LLM_MODEL, else the best of a vendor other than the host agent's"
     )
+    group.add_argument(
+        "--fallback", action="append", default=[], metavar="NAME", help="ask this one when the model fails (repeatable)"
+    )
     group.add_argument("--env-file", metavar="F", help="read this .env and no other")
     group.add_argument("--demo", action="store_true", help="call no model: try the whole path without a key")
     group.add_argument("--dry-run", action="store_true", help="say what would be sent where and what it may cost; send nothing")
     group.add_argument("--timeout", type=seconds, metavar="S", help="wall clock for the call (default 100; local models 600)")
+    group.add_argument(
+        "--idle-timeout", type=seconds, metavar="S", help="give up when no content has come for this long (default 60)"
+    )
+    group.add_argument("--retries", type=_whole, default=2, metavar="N", help="tries after a passing failure (default 2)")
     group.add_argument("--max-cost", type=usd, metavar="USD", help="limit the answer to what this buys; refuse if that is too little")
 
 
@@ -127,6 +134,12 @@ def _option(key: str, value: str) -> Any:
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
+    return int(text)
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
     return int(text)
 
 

@@ -31,6 +31,9 @@ class Console:
         """Whether text is shown as it comes: not inside a JSON document, nor where a host gets it fenced."""
         return not self.json and self.host is None
 
+    def redact(self, text: str) -> str:
+        return screen.redact(text, self.secrets)
+
     def note(self, text: str) -> None:
         """Something the reader may want to know; ``--quiet`` leaves it out."""
         if not self.quiet:
@@ -46,21 +49,21 @@ class Console:
         if self.verbose:
             import traceback
 
-            write(self.err, screen.redact("".join(traceback.format_exception(error)), self.secrets))
+            write(self.err, self.redact("".join(traceback.format_exception(error))))
 
     def show(self, text: str) -> None:
         """A piece of the answer, as text."""
-        write(self.out, screen.redact(report.printable(text), self.secrets))
+        write(self.out, self.redact(report.printable(text)))
 
     def document(self, document: Any) -> None:
         text = json.dumps(document, ensure_ascii=False, indent=2)
-        write(self.out, screen.redact(text, self.secrets) + "\n")
+        write(self.out, self.redact(text) + "\n")
 
     def answer_for_host(self, answer: Answer) -> None:
-        write(self.out, screen.redact(report.for_host(answer, os.urandom(6).hex()), self.secrets))
+        write(self.out, self.redact(report.for_host(answer, os.urandom(6).hex())))
 
     def _complain(self, text: str) -> None:
-        write(self.err, report.one_line(screen.redact(text, self.secrets)) + "\n")
+        write(self.err, report.one_line(self.redact(text)) + "\n")
 
 
 def standard(*, json: bool = False, host: Host | None = None) -> Console:

@@ -20,9 +20,10 @@ ANTHROPIC_OUTPUT = 8_192  # tokens; that wire requires a limit, and the table ma
 
 @dataclass(frozen=True)
 class Plan:
-    """Tokens are estimates; costs are in USD, None when the price is unknown."""
+    """``parameters``: generation parameters as they will be sent. Tokens are estimates; costs are in USD, None when the price is unknown."""
 
     choice: Choice
+    parameters: Mapping[str, Any]
     prompt_tokens: int
     output_limit: int | None
     likely_usd: float | None
@@ -39,6 +40,7 @@ def make(choice: Choice, prompt: Prompt, asked: Mapping[str, Any], chooser: Choo
     most = limit or choice.model.max_output
     return Plan(
         choice,
+        parameters={**({"max_tokens": limit} if limit else {}), **asked},
         prompt_tokens=tokens,
         output_limit=limit,
         likely_usd=_price(choice, chooser.catalog, tokens, min(likely, most or likely)),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from litellm_skill.gateway.ask import Question, ask
+from litellm_skill.gateway.ask import Listener, Patience, ask
+from litellm_skill.gateway.attempt import NOT_STREAMED, Question
 from litellm_skill.gateway.loop import run
 
-__all__ = ["Question", "ask", "run"]
+__all__ = ["NOT_STREAMED", "Listener", "Patience", "Question", "ask", "run"]

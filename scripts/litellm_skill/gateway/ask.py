@@ -1,147 +1,179 @@
-"""One question to one model: streaming inside, a deadline that holds, and an honest account of what came."""
+"""One answer from a list of models: retries, waits and fallbacks, all of it told in ``attempts``."""
 
 from __future__ import annotations
 
 import asyncio
+import random
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any
 
 from litellm_skill import faults
-from litellm_skill.access import Access
 from litellm_skill.answer import Answer, Attempt
-from litellm_skill.catalog import Model
-from litellm_skill.gateway import library, parameters, reply
+from litellm_skill.faults import Fault, Interrupted, LimitReached
+from litellm_skill.gateway import library, parameters
+from litellm_skill.gateway.attempt import Limits, Question, attempt
 from litellm_skill.gateway.reply import Received
 
-# A stream of these ends the same way whether it was cut or complete, so a cut one could not be told (litellm 1.106.2).
-NOT_STREAMED = ("gemini", "vertex_ai")
+HEARTBEAT = 30.0  # seconds; Gemini CLI ends a command that is silent for 300
+FIRST_WAIT = 0.5  # seconds; doubled with every retry, and jittered
+# Another model helps against everything but these: what we did wrong, a refusal by policy, the user's own stop.
+NO_FALLBACK = (faults.BadInput, faults.PolicyRefusal, Interrupted)
 
 
 @dataclass(frozen=True)
-class Question:
-    """``timeout``: seconds of wall clock for all of it. ``parameters``: generation parameters, LiteLLM's names."""
+class Patience:
+    """Seconds: ``timeout`` over everything, ``idle`` without content (``idle_at_first``: before the first token, too).
 
-    model: Model
-    access: Access
-    messages: Sequence[Mapping[str, Any]]
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    ``retries``: per model. ``max_usd``: for the sum of all attempts.
+    """
+
     timeout: float = 100.0
+    idle: float = 60.0
+    idle_at_first: bool = True
+    retries: int = 2
+    max_usd: float | None = None
     strict_parameters: bool = False
 
 
-async def ask(question: Question, on_text: Callable[[str], None]) -> Answer:
-    """The answer; ``on_text`` gets each piece of it as it comes. Never raises for what a provider does:
-    ``Answer.fault`` says what went wrong, beside whatever text came before."""
+@dataclass(frozen=True)
+class Listener:
+    """``text`` gets each piece of the answer as it comes, ``note`` a line for every wait; ``redact`` takes keys out of
+    what a provider said."""
+
+    text: Callable[[str], None]
+    note: Callable[[str], None]
+    redact: Callable[[str], str]
+
+
+async def ask(questions: Sequence[Question], patience: Patience, listener: Listener) -> Answer:
+    """The first model's answer, or a fallback's. Never raises for what a provider does: ``Answer.fault`` says what went
+    wrong, beside whatever text came before. Raises BadInput when a strict parameter is refused."""
     began = time.monotonic()
     litellm = library.load()
-    kept, dropped = parameters.fit(litellm, question)
-    started = time.monotonic()
-    received = Received(on_text, started)
-    fault: faults.Fault | None = None
+    fitted = [parameters.fit(litellm, question, strict=patience.strict_parameters) for question in questions]
+    limits = Limits(began + patience.timeout, patience.timeout, patience.idle, patience.idle_at_first)
+    course = _Course(litellm, patience, limits, listener, questions[0])
+    heartbeat = asyncio.ensure_future(course.beat())
     try:
-        async with asyncio.timeout(question.timeout - (started - began)):
-            await _receive(litellm, question, kept, received)
-        fault = reply.incompleteness(received)
+        await course.run(fitted)
     except asyncio.CancelledError:
-        fault = faults.Interrupted("interrupted", "the text so far is kept" if received.text else "")
-    except Exception as error:
-        fault = faults.classify(error, _where(question, received))
-    return _answer(question, received, dropped, fault, time.monotonic() - started)
+        course.fault = Interrupted("interrupted", "the text so far is kept" if course.received.text else "")
+    finally:
+        heartbeat.cancel()
+    return course.answer(questions[0])
 
 
-async def _receive(
-    litellm: ModuleType, question: Question, kept: Mapping[str, Any], received: Received
-) -> None:
-    call = arguments(question, kept)
-    if not call["stream"]:
-        received.take_whole(await litellm.acompletion(**call))
-        return
-    stream = await litellm.acompletion(**call)
-    async for chunk in _chunks(stream, received):
-        received.take_chunk(chunk)
+@dataclass
+class _Course:
+    """What has happened so far, and what follows from it."""
 
+    litellm: ModuleType
+    patience: Patience
+    limits: Limits
+    listener: Listener
+    question: Question
+    dropped: tuple[str, ...] = ()
+    fault: Fault | None = None
+    attempts: list[Attempt] = field(default_factory=list)
+    spent_usd: float = 0.0
+    started: float = field(default_factory=time.monotonic)
 
-async def _chunks(stream: Any, received: Received) -> AsyncIterator[Any]:
-    """The stream's chunks. LiteLLM keeps every one of them to estimate usage from; only what the provider itself
-    reported is wanted here, so each is dropped once it has been read."""
-    async for chunk in stream:
-        yield chunk
-        received.take_usage(stream.chunks)
-        stream.chunks.clear()
-    received.take_usage(stream.chunks)
-    received.finish_reason = stream.received_finish_reason or stream.intermittent_finish_reason
+    def __post_init__(self) -> None:
+        self.received = Received(self.listener.text)
 
+    async def run(self, fitted: Sequence[tuple[Question, tuple[str, ...]]]) -> None:
+        """Each model in turn, until one of them has begun to answer or asking another would not help."""
+        for position, (question, dropped) in enumerate(fitted):
+            self.question, self.dropped = question, dropped
+            others = fitted[position + 1 :]
+            await self._persist(last=not others)
+            if self.fault is None or self.received.text or isinstance(self.fault, NO_FALLBACK):
+                return
+            if others:
+                self._note(f"{self.fault.message}; asking {others[0][0].model.id}")
 
-def arguments(question: Question, kept: Mapping[str, Any]) -> dict[str, Any]:
-    """What ``litellm.acompletion`` is called with. Its own retries are off: they differ by provider and hide."""
-    access = question.access
-    provider = access.provider
-    name = question.model.id.split("/", 1)[1]
-    call: dict[str, Any] = {
-        "model": f"{provider.litellm}/{name}",
-        "messages": [dict(message) for message in question.messages],
-        "stream": provider.name not in NOT_STREAMED,
-        "timeout": question.timeout,
-        "max_retries": 0,
-        "num_retries": 0,
-        "api_key": access.key,
-        "api_base": access.address,
-        **access.arguments,
-        **kept,
-    }
-    if access.address is None and (provider.port is not None or provider.litellm != provider.name):
-        call["api_base"] = provider.address  # LiteLLM has no address of its own for these
-    if call["stream"]:
-        call["stream_options"] = {"include_usage": True}
-    return call
+    async def _persist(self, *, last: bool) -> None:
+        """Ask one model until it answers, or until trying again is of no use."""
+        for retry in range(self.patience.retries + 1):
+            if fault := self._unaffordable():
+                self.fault = fault
+                return
+            await self._attempt()
+            wait = self._wait(retry, last=last)
+            if wait is None or self.fault is None:
+                return
+            self._note(f"{self.fault.message}; trying again in {wait:.1f} s")
+            await asyncio.sleep(wait)
 
+    async def _attempt(self) -> None:
+        self.received = Received(self.listener.text)
+        self.fault = await attempt(self.litellm, self.question, self.limits, self.received, self.listener.redact)
+        fault, seconds = self.fault, time.monotonic() - self.received.started
+        outcome = "ok" if fault is None else "partial" if self.received.text else "error"
+        kind, status = (fault.type, fault.http_status) if fault else (None, None)
+        self.attempts.append(Attempt(self.question.model.id, outcome, kind, status, round(seconds, 3)))
+        if self.received.began:
+            self.spent_usd += self.question.worst_usd or 0.0
 
-def _where(question: Question, received: Received) -> faults.Circumstances:
-    access = question.access
-    return faults.Circumstances(
-        model=question.model.id,
-        host=access.host,
-        key_name=access.key_name,
-        keys=tuple(key for key in (access.key,) if key),
-        timeout=question.timeout,
-        text_came=bool(received.text),
-    )
+    def _wait(self, retry: int, *, last: bool) -> float | None:
+        """Seconds until the next try of the same model, or None when there is none."""
+        fault = self.fault
+        if fault is None or not fault.retryable or self.received.text or retry == self.patience.retries:
+            return None
+        if isinstance(fault, LimitReached) and not last:
+            return None
+        asked = fault.retry_after
+        wait = asked if asked is not None else FIRST_WAIT * 2**retry * random.uniform(1, 2)
+        if wait < self.limits.deadline - time.monotonic():
+            return wait
+        if asked is not None:
+            fault.hint = f"it asks to wait {asked:g} s, which is longer than --timeout leaves; try again then"
+        return None
 
+    def _unaffordable(self) -> Fault | None:
+        """An attempt that began to answer and broke may have been billed in full; then the money is spent."""
+        most = self.patience.max_usd
+        if most is None or not self.spent_usd or self.spent_usd + (self.question.worst_usd or 0.0) <= most:
+            return None
+        return LimitReached(
+            f"--max-cost {most:g}: an earlier attempt may have been billed, so no other one is made",
+            "raise --max-cost, or ask again later",
+        )
 
-def _answer(
-    question: Question,
-    received: Received,
-    dropped: tuple[str, ...],
-    fault: faults.Fault | None,
-    seconds: float,
-) -> Answer:
-    access, model = question.access, question.model
-    outcome = "ok" if fault is None else "partial" if received.text else "error"
-    attempt = Attempt(
-        model=model.id,
-        outcome=outcome,
-        error_type=fault.type if fault else None,
-        http_status=fault.http_status if fault else None,
-        seconds=round(seconds, 3),
-    )
-    return Answer(
-        model_requested=model.id,
-        model_used=received.model_named(model.id) if received.began else None,
-        provider=access.provider.name,
-        endpoint_host=access.host,
-        text=received.text,
-        reasoning=received.reasoning or None,
-        finish_reason=received.finish_reason,
-        usage=received.usage,
-        cost_usd=received.provider_cost,
-        cost_source="provider" if received.provider_cost is not None else None,
-        latency_s=round(seconds, 3),
-        first_token_s=round(received.first_token_s, 3) if received.first_token_s is not None else None,
-        attempts=(attempt,),
-        dropped_params=dropped,
-        warnings=access.warnings,
-        fault=fault,
-    )
+    async def beat(self) -> None:
+        """One line for every ``HEARTBEAT`` seconds of silence."""
+        told = self.started
+        while True:
+            heard = self.received.last_content or self.received.started
+            await asyncio.sleep(max(0.1, max(told, heard) + HEARTBEAT - time.monotonic()))
+            silence = time.monotonic() - (self.received.last_content or self.received.started)
+            if silence >= HEARTBEAT:
+                told = time.monotonic()
+                self._note(f"still waiting, {silence:.0f} s without content")
+
+    def _note(self, text: str) -> None:
+        self.listener.note(f"{self.question.model.id}: {text}")
+
+    def answer(self, first: Question) -> Answer:
+        received, access = self.received, self.question.access
+        return Answer(
+            model_requested=first.model.id,
+            model_used=received.model_named(self.question.model.id) if received.began else None,
+            provider=access.provider.name,
+            endpoint_host=access.host,
+            text=received.text,
+            reasoning=received.reasoning or None,
+            finish_reason=received.finish_reason,
+            usage=received.usage,
+            cost_usd=received.provider_cost,
+            cost_source="provider" if received.provider_cost is not None else None,
+            latency_s=round(time.monotonic() - self.started, 3),
+            first_token_s=received.first_token_s,
+            attempts=tuple(self.attempts),
+            output_limit=self.question.parameters.get("max_tokens"),
+            dropped_params=self.dropped,
+            warnings=access.warnings,
+            fault=self.fault,
+        )

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from litellm_skill import demo
+from litellm_skill.gateway import transport
 from litellm_skill.providers import DEMO
 
 if TYPE_CHECKING:
@@ -20,6 +21,12 @@ QUIET_IMPORT = {
     "LITELLM_MODE": "PRODUCTION",  # else it loads the nearest .env above site-packages
     "LITELLM_LOG": "ERROR",  # DEBUG and INFO go to stdout, 13 kB for one call
 }
+# Filtered by LiteLLM itself, but only where and while its import happens; they would be lines on stderr.
+WARNINGS = (
+    ".*`ReadOnly` qualifier",
+    ".*Accessing the .* attribute on the instance is deprecated",
+    "Pydantic serializer warnings",
+)
 REROUTING = ("USE_LITELLM_PROXY",)  # would send every model to an address this project did not choose
 
 
@@ -30,8 +37,9 @@ def load() -> ModuleType:
         os.environ.pop(name, None)
     import litellm
 
+    transport.guard()
     litellm.suppress_debug_info = True
-    _silence_loggers()
+    _silence()
     if not litellm.custom_provider_map:
         _register_demo(litellm)
     return litellm
@@ -50,11 +58,15 @@ async def close_connections() -> None:
         from litellm.llms.custom_httpx.async_client_cleanup import close_litellm_async_clients
 
         await close_litellm_async_clients()
+        await sys.modules["litellm"].module_level_aclient.close()
 
 
-def _silence_loggers() -> None:
+def _silence() -> None:
     import logging
+    import warnings
 
+    for message in WARNINGS:
+        warnings.filterwarnings("ignore", message=message)
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 

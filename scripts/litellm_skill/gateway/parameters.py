@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -10,22 +10,23 @@ from litellm_skill.faults import BadInput
 from litellm_skill.providers import DEMO
 
 if TYPE_CHECKING:
-    from litellm_skill.gateway.ask import Question
+    from litellm_skill.gateway.attempt import Question
 
 
-def fit(litellm: ModuleType, question: Question) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-    """The parameters this model takes, and the names of those it does not.
+def fit(litellm: ModuleType, question: Question, *, strict: bool) -> tuple[Question, tuple[str, ...]]:
+    """The question with the parameters its model takes, and the names of those it does not.
 
-    Raises BadInput in place of dropping one when the question is strict.
+    Raises BadInput in place of dropping one when ``strict``.
     """
     if question.access.provider.name == DEMO:
-        return question.parameters, ()
+        return question, ()
     refused = tuple(name for name, value in question.parameters.items() if _refused(litellm, question, name, value))
-    if refused and question.strict_parameters:
+    if refused and strict:
         raise BadInput(
             f"{question.model.id} does not take {', '.join(refused)}", "leave it out, or leave out --strict-params"
         )
-    return {name: value for name, value in question.parameters.items() if name not in refused}, refused
+    kept = {name: value for name, value in question.parameters.items() if name not in refused}
+    return replace(question, parameters=kept), refused
 
 
 def _refused(litellm: ModuleType, question: Question, name: str, value: Any) -> bool:

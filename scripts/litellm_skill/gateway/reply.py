@@ -11,18 +11,23 @@ from litellm_skill import faults
 from litellm_skill.answer import Usage
 
 
+MAX_CHARACTERS = 20_000_000
+
+
 class Received:
     """Filled as the reply comes, so that nothing that came is lost when the rest does not."""
 
-    def __init__(self, on_text: Callable[[str], None], started: float) -> None:
+    def __init__(self, on_text: Callable[[str], None]) -> None:
         self._on_text = on_text
-        self._started = started
         self._text: list[str] = []
+        self._characters = 0
         self._reasoning: list[str] = []
         self._model: str | None = None
+        self.started = time.monotonic()
+        self.first_content: float | None = None
+        self.last_content: float | None = None
         self.began = False
         self.finish_reason: str | None = None
-        self.first_token_s: float | None = None
         self.usage = Usage()
         self.provider_cost: float | None = None
 
@@ -33,6 +38,11 @@ class Received:
     @property
     def reasoning(self) -> str:
         return "".join(self._reasoning)
+
+    @property
+    def first_token_s(self) -> float | None:
+        """Seconds from the request to the first piece of text or reasoning."""
+        return round(self.first_content - self.started, 3) if self.first_content is not None else None
 
     def model_named(self, requested: str) -> str:
         """The model by the name in the reply, in the provider's namespace."""
@@ -68,8 +78,13 @@ class Received:
     def _add(self, text: str | None, reasoning: str | None) -> None:
         if not text and not reasoning:
             return
-        if self.first_token_s is None:
-            self.first_token_s = time.monotonic() - self._started
+        self.last_content = time.monotonic()
+        self.first_content = self.first_content or self.last_content
+        self._characters += len(text or "") + len(reasoning or "")
+        if self._characters > MAX_CHARACTERS:
+            raise faults.IncompleteAnswer(
+                f"the answer was stopped at {MAX_CHARACTERS:,} characters", "ask for a shorter one"
+            )
         if reasoning:
             self._reasoning.append(reasoning)
         if text:
@@ -77,18 +92,24 @@ class Received:
             self._on_text(text)
 
 
-def incompleteness(received: Received) -> faults.Fault | None:
-    """Why a reply that ended without an error is still not a whole answer; None when it is."""
-    if received.finish_reason == "content_filter":
+def incompleteness(received: Received, *, streamed: bool, damaged: int) -> faults.Fault | None:
+    """Why a reply that ended without an error is still not a whole answer; None when it is.
+
+    ``damaged``: lines of the stream that could not be read.
+    """
+    reason, text = received.finish_reason, received.text.strip()
+    if reason == "content_filter":
         return faults.PolicyRefusal("the provider's content filter stopped the answer", "rephrase, or ask another model")
-    if received.finish_reason == "length":
+    if reason == "length":
         return _cut_at_the_limit(received)
-    if not received.text.strip():
-        return faults.IncompleteAnswer("the reply holds no text", "ask again, or ask another model", retryable=True)
-    if received.finish_reason is None:
-        return faults.IncompleteAnswer(
-            "the reply ended without a finish reason: it may have been cut", "ask again", retryable=True
-        )
+    if damaged:
+        return faults.IncompleteAnswer(f"{damaged} pieces of the reply could not be read and are missing", "ask again")
+    if not text and streamed and reason is None:
+        return faults.ProviderFailure("the reply was empty", "check the address: is it the provider's API?")
+    if not text:
+        return faults.IncompleteAnswer("the reply holds no text", "ask again, or ask another model")
+    if reason is None:
+        return faults.IncompleteAnswer("the reply ended without a finish reason: it may have been cut", "ask again")
     return None
 
 

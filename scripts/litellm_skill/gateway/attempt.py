@@ -1,0 +1,166 @@
+"""One request to one model: streamed where the wire can show an early end, and left when its time is up."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+from litellm_skill import faults
+from litellm_skill.access import Access
+from litellm_skill.catalog import Model
+from litellm_skill.faults import Circumstances, DeadlinePassed, Fault
+from litellm_skill.gateway import reply, transport
+from litellm_skill.gateway.reply import Received
+from litellm_skill.gateway.transport import Traffic
+
+# A stream of these ends the same way whether it was cut or complete, so a cut one could not be told (litellm 1.106.2).
+NOT_STREAMED = ("gemini", "vertex_ai")
+
+
+@dataclass(frozen=True)
+class Question:
+    """One model and what it is asked. ``parameters``: generation parameters, by LiteLLM's names.
+
+    ``worst_usd``: what one attempt may cost at most, None when that is unknown.
+    """
+
+    model: Model
+    access: Access
+    messages: Sequence[Mapping[str, Any]]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    worst_usd: float | None = None
+
+    @property
+    def streams(self) -> bool:
+        return self.access.provider.name not in NOT_STREAMED
+
+
+@dataclass(frozen=True)
+class Limits:
+    """``deadline``: ``time.monotonic()`` when all must be over. ``timeout``: the seconds that were asked for, for
+    messages. ``idle``: seconds that content may fail to come; ``idle_at_first``: before the first token, too."""
+
+    deadline: float
+    timeout: float
+    idle: float
+    idle_at_first: bool
+
+
+async def attempt(
+    litellm: ModuleType,
+    question: Question,
+    limits: Limits,
+    received: Received,
+    redact: Callable[[str], str],
+) -> Fault | None:
+    """Fill ``received``; the fault that kept the answer from being whole, or None. Never raises for what a provider
+    does; ``CancelledError`` passes."""
+    with transport.watched() as traffic:
+        try:
+            await _within(limits, received, _receive(litellm, question, limits, received))
+        except _Idle:
+            return _silent(limits, received)
+        except Exception as error:
+            return faults.classify(error, _circumstances(question, limits, received, traffic, redact))
+        return reply.incompleteness(received, streamed=question.streams, damaged=traffic.damaged_lines)
+
+
+class _Idle(Exception):
+    """Bytes may have come, but no content."""
+
+
+async def _within(limits: Limits, received: Received, work: Any) -> None:
+    """Let ``work`` run until the deadline, or until no content has come for too long.
+
+    Content is looked at, not bytes: a server that pings keeps a connection busy for ever.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        while not task.done():
+            until, for_silence = _patience_ends(limits, received)
+            left = until - time.monotonic()
+            if left <= 0:
+                raise _Idle if for_silence else TimeoutError
+            await asyncio.wait({task}, timeout=left)
+        task.result()
+    finally:
+        task.cancel()
+
+
+def _patience_ends(limits: Limits, received: Received) -> tuple[float, bool]:
+    """When to give up as things stand, and whether that is for silence."""
+    if received.last_content is None and not limits.idle_at_first:
+        return limits.deadline, False
+    silent_at = (received.last_content or received.started) + limits.idle
+    return min(limits.deadline, silent_at), silent_at < limits.deadline
+
+
+async def _receive(litellm: ModuleType, question: Question, limits: Limits, received: Received) -> None:
+    call = arguments(question, limits)
+    if not question.streams:
+        received.take_whole(await litellm.acompletion(**call))
+        return
+    stream = await litellm.acompletion(**call)
+    async for chunk in _chunks(stream, received):
+        received.take_chunk(chunk)
+
+
+async def _chunks(stream: Any, received: Received) -> AsyncIterator[Any]:
+    """The stream's chunks. LiteLLM keeps every one of them to estimate usage from; only what the provider itself
+    reported is wanted here, so each is dropped once it has been read."""
+    async for chunk in stream:
+        yield chunk
+        received.take_usage(stream.chunks)
+        stream.chunks.clear()
+    received.take_usage(stream.chunks)
+    received.finish_reason = stream.received_finish_reason or stream.intermittent_finish_reason
+
+
+def arguments(question: Question, limits: Limits) -> dict[str, Any]:
+    """What ``litellm.acompletion`` is called with. Its own retries are off: they differ by provider and hide."""
+    access = question.access
+    provider = access.provider
+    call: dict[str, Any] = {
+        "model": f"{provider.litellm}/{question.model.id.split('/', 1)[1]}",
+        "messages": [dict(message) for message in question.messages],
+        "stream": question.streams,
+        "timeout": max(1.0, limits.deadline - time.monotonic()),
+        "max_retries": 0,
+        "num_retries": 0,
+        "api_key": access.key,
+        "api_base": access.address,
+        **access.arguments,
+        **question.parameters,
+    }
+    if access.address is None and (provider.port is not None or provider.litellm != provider.name):
+        call["api_base"] = provider.address  # LiteLLM has no address of its own for these
+    if question.streams:
+        call["stream_options"] = {"include_usage": True}
+    return call
+
+
+def _silent(limits: Limits, received: Received) -> Fault:
+    what = f"no content for {limits.idle:g} s"
+    if received.text:
+        return faults.IncompleteAnswer(f"the answer stopped in the middle: {what}", "ask again, or raise --idle-timeout")
+    return DeadlinePassed(f"{what}, and none before", "raise --idle-timeout, or ask a faster model")
+
+
+def _circumstances(
+    question: Question, limits: Limits, received: Received, traffic: Traffic, redact: Callable[[str], str]
+) -> Circumstances:
+    access = question.access
+    return Circumstances(
+        model=question.model.id,
+        host=access.host,
+        key_name=access.key_name,
+        timeout=limits.timeout,
+        text_came=bool(received.text),
+        answered=traffic.answered,
+        reply=traffic.reply,
+        redact=redact,
+    )

@@ -1,0 +1,162 @@
+"""Guards below LiteLLM, where every wire passes: no redirect is followed, no reply grows without bound, one bad line
+does not cost the rest of a stream, and a request that broke is not silently sent a second time.
+
+LiteLLM 1.106.2 forwards ``x-api-key`` and ``x-goog-api-key`` over redirects, has no size limit, loses an Anthropic
+answer to one malformed line, and repeats a request whose connection broke. All of it goes through httpx's public
+``AsyncClient.send`` and ``Response.aiter_bytes``, which are wrapped here, once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from functools import wraps
+from typing import Any
+
+from litellm_skill.faults import Fault, HttpReply, ProviderFailure
+
+MAX_BYTES = 20_000_000  # of one reply, or of one line of a stream
+MAX_ERROR = 64_000  # of an error body
+MAX_STREAM = 1_000_000_000  # of a stream in all: its frame is many times its text
+STREAMS = ("text/event-stream", "application/x-ndjson", "application/vnd.amazon.eventstream")
+
+
+@dataclass
+class Traffic:
+    """What happened on the wire during one attempt. ``reply``: the last one with an error status."""
+
+    broken: list[Exception] = field(default_factory=list)
+    answered: bool = False
+    reply: HttpReply | None = None
+    damaged_lines: int = 0
+
+
+_traffic: ContextVar[Traffic | None] = ContextVar("traffic", default=None)
+
+
+@contextlib.contextmanager
+def watched() -> Iterator[Traffic]:
+    """The traffic of the requests made inside."""
+    token = _traffic.set(Traffic())
+    try:
+        yield _traffic.get() or Traffic()
+    finally:
+        _traffic.reset(token)
+
+
+def guard() -> None:
+    """Wrap httpx. Does nothing the second time."""
+    import httpx
+
+    if not hasattr(httpx.AsyncClient.send, "__wrapped__"):
+        httpx.AsyncClient.send = _guarded_send(httpx.AsyncClient.send, httpx.TransportError)  # type: ignore[method-assign]
+        httpx.Response.aiter_bytes = _guarded_bytes(httpx.Response.aiter_bytes)  # type: ignore[method-assign]
+
+
+def _guarded_send(send: Any, transport_error: type[Exception]) -> Any:
+    @wraps(send)
+    async def guarded(client: Any, request: Any, **options: Any) -> Any:
+        traffic = _traffic.get() or Traffic()
+        if traffic.broken:
+            raise traffic.broken[0]
+        try:
+            response = await send(client, request, **options | {"follow_redirects": False})
+        except transport_error as error:
+            traffic.broken.append(error)
+            raise
+        if response.has_redirect_location:
+            await response.aclose()
+            raise _redirect(request, response)
+        traffic.answered = True
+        traffic.reply = await _error_reply(response) if response.is_error else None
+        return response
+
+    return guarded
+
+
+async def _error_reply(response: Any) -> HttpReply:
+    """Read now, while the status, the waiting time and the words are as the provider sent them."""
+    body = await response.aread()
+    return HttpReply(response.status_code, _seconds(response.headers.get("retry-after")), body[:MAX_ERROR])
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """Seconds from a Retry-After header, which holds seconds or a date (RFC 9110, 10.2.3)."""
+    if not retry_after:
+        return None
+    try:
+        return max(0.0, float(retry_after))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+def _redirect(request: Any, response: Any) -> Fault:
+    host = response.headers["location"].split("//")[-1].split("/")[0] or request.url.host
+    return ProviderFailure(
+        f"{request.url.netloc.decode()} redirects to {host} ({response.status_code}): not followed, "
+        "for key and prompt would go there",
+        "if that is where it should go, set the provider's address to it",
+        http_status=response.status_code,
+    )
+
+
+def _guarded_bytes(aiter_bytes: Any) -> Any:
+    @wraps(aiter_bytes)
+    async def guarded(response: Any, chunk_size: int | None = None) -> AsyncIterator[bytes]:
+        kind = response.headers.get("content-type", "").split(";")[0].strip().lower()
+        async with contextlib.aclosing(aiter_bytes(response, chunk_size)) as chunks:
+            bounded = _bounded(chunks, MAX_STREAM if kind in STREAMS else MAX_BYTES)
+            async for piece in _whole_lines(bounded) if kind == STREAMS[0] else bounded:
+                yield piece
+
+    return guarded
+
+
+async def _bounded(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
+    seen = 0
+    async for chunk in chunks:
+        seen += len(chunk)
+        if seen > limit:
+            raise _too_large(limit)
+        yield chunk
+
+
+async def _whole_lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The lines of an event stream, whole, without those whose data cannot be read."""
+    rest = b""
+    async for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        if len(rest) > MAX_BYTES:
+            raise _too_large(MAX_BYTES)
+        if good := b"".join(line + b"\n" for line in lines if _readable(line)):
+            yield good
+    if rest and _readable(rest):
+        yield rest
+
+
+def _readable(line: bytes) -> bool:
+    """Whether a line of an event stream is no data, or data that is JSON (or OpenAI's closing mark)."""
+    name, _, data = line.partition(b":")
+    data = data.strip()
+    if name != b"data" or data in (b"", b"[DONE]"):
+        return True
+    try:
+        json.loads(data)
+    except ValueError:
+        if traffic := _traffic.get():
+            traffic.damaged_lines += 1
+        return False
+    return True
+
+
+def _too_large(limit: int) -> Fault:
+    return ProviderFailure(f"the reply is larger than {limit // 1_000_000} MB", "ask for a shorter answer")

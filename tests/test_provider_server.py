@@ -1,0 +1,634 @@
+"""The played providers answer as the real ones do, to raw HTTP and to LiteLLM, and leave nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from provider_server import MAX_PAUSE_S, ProviderServer, Reply, Usage
+
+SAID = "答案是四 👩‍👩‍👧 e\u0301\tok"
+THOUGHT = "二加二… hm"
+TURNS = [{"role": "user", "content": "二加二？ 🦜"}]
+HEADERS = {"content-type": "application/json", "anthropic-version": "2023-06-01"}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A call of one wire as a client would make it, and where its answers have the text."""
+
+    path: str
+    stream_path: str
+    body: dict[str, Any]
+    text: Callable[[Any], str]
+    piece: Callable[[Any], str | None]
+    end: bytes  # what only a stream that was not cut has
+
+
+SAMPLES = {
+    "chat": Sample(
+        "/v1/chat/completions",
+        "/chat/completions",
+        {"model": "test-model", "messages": TURNS},
+        lambda answer: answer["choices"][0]["message"]["content"],
+        lambda event: event["choices"][0]["delta"].get("content"),
+        b"data: [DONE]\n\n",
+    ),
+    "responses": Sample(
+        "/v1/responses",
+        "/responses",
+        {"model": "test-model", "input": "二加二？ 🦜"},
+        lambda answer: answer["output"][-1]["content"][0]["text"],
+        lambda event: event["delta"] if event["type"] == "response.output_text.delta" else None,
+        b"event: response.completed\n",
+    ),
+    "messages": Sample(
+        "/v1/messages",
+        "/anthropic/v1/messages",
+        {"model": "claude-test", "max_tokens": 99, "messages": TURNS},
+        lambda answer: answer["content"][-1]["text"],
+        lambda event: event.get("delta", {}).get("text"),
+        b'event: message_stop\ndata: {"type":"message_stop"}\n\n',
+    ),
+    "gemini": Sample(
+        "/models/gemini-test:generateContent",
+        "/v1beta/models/gemini-test:streamGenerateContent?alt=sse",
+        {"contents": [{"role": "user", "parts": [{"text": "二加二？ 🦜"}]}]},
+        lambda answer: answer["candidates"][0]["content"]["parts"][-1]["text"],
+        lambda event: "".join(
+            part["text"] for part in event["candidates"][0]["content"]["parts"] if not part.get("thought")
+        ),
+        b'"finishReason":"STOP"',
+    ),
+    "ollama": Sample(
+        "/api/chat",
+        "/api/chat",
+        {"model": "test-model", "messages": TURNS},
+        lambda answer: answer["message"]["content"],
+        lambda event: event["message"]["content"],
+        b'"done":true,"done_reason":"stop"',
+    ),
+}
+every_wire = pytest.mark.parametrize("wire", SAMPLES)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _hostile_machine() -> Iterator[None]:
+    """Settings that ``clean_environment`` has to keep away from every test."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("MADE_UP_API_KEY", "OPENAI_BASE_URL", "https_proxy", "CLAUDECODE", "LLM_MODEL"):
+            patch.setenv(name, "http://192.0.2.1:9")
+        yield
+
+
+def post(server: ProviderServer, path: str, body: Any, **headers: str) -> tuple[int, bytes]:
+    with closing(http.client.HTTPConnection("127.0.0.1", server.server_address[1])) as connection:
+        connection.request("POST", path, json.dumps(body).encode(), HEADERS | headers)
+        response = connection.getresponse()
+        return response.status, response.read()
+
+
+def post_whole(server: ProviderServer, wire: str) -> tuple[int, bytes]:
+    return post(server, SAMPLES[wire].path, SAMPLES[wire].body | {"stream": False})
+
+
+def post_stream(server: ProviderServer, wire: str, **parameters: object) -> bytes:
+    status, raw = post(server, SAMPLES[wire].stream_path, SAMPLES[wire].body | {"stream": True} | parameters)
+    assert status == 200
+    return raw
+
+
+def events(raw: bytes) -> list[Any]:
+    lines = (line.removeprefix("data: ") for line in raw.decode().splitlines())
+    return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+# Raw HTTP ---------------------------------------------------------------------------------------------
+
+
+@every_wire
+def test_whole_answer_has_the_text(provider: ProviderServer, wire: str) -> None:
+    provider.reply(Reply(text=SAID, reasoning=THOUGHT))
+    status, raw = post_whole(provider, wire)
+    assert status == 200
+    assert SAMPLES[wire].text(json.loads(raw)) == SAID
+    assert json.dumps(SAID, ensure_ascii=False).encode() in raw
+    assert THOUGHT.encode() in raw
+
+
+@every_wire
+def test_stream_has_the_text_in_pieces_and_an_end(provider: ProviderServer, wire: str) -> None:
+    pieces = ("答案", "是四 👩", "\u200d👩‍👧 e", "\u0301\tok")
+    provider.reply(Reply(pieces=pieces))
+    raw = post_stream(provider, wire)
+    assert tuple(filter(None, map(SAMPLES[wire].piece, events(raw)))) == pieces
+    assert SAMPLES[wire].end in raw
+
+
+@every_wire
+def test_unscripted_call_is_echoed_and_recorded(provider: ProviderServer, wire: str) -> None:
+    sample = SAMPLES[wire]
+    status, raw = post(provider, sample.path, sample.body | {"stream": False}, Authorization="Bearer sk-1")
+    assert (status, sample.text(json.loads(raw))) == (200, "You said: 二加二？ 🦜")
+    (request,) = provider.requests
+    assert (request.method, request.path, request.key) == ("POST", sample.path, "sk-1")
+    assert request.body == sample.body | {"stream": False}
+    assert request.headers["content-type"] == "application/json"
+
+
+@every_wire
+def test_errors_have_the_wires_shape(provider: ProviderServer, wire: str) -> None:
+    provider.reply(Reply(status=429, text="slow down", headers={"Retry-After": "7"}))
+    status, raw = post_whole(provider, wire)
+    assert status == 429
+    error = json.loads(raw)["error"]
+    assert (error if wire == "ollama" else error["message"]) == "slow down"
+
+
+@every_wire
+def test_body_of_the_script_is_sent_as_it_is(provider: ProviderServer, wire: str) -> None:
+    provider.reply(Reply(body=b"<html>\xff", status=502, headers={"Content-Type": "text/html"}))
+    assert post_whole(provider, wire) == (502, b"<html>\xff")
+
+
+@every_wire
+@pytest.mark.parametrize("sent", [0, 2, 99])
+def test_stream_that_ends_early_has_no_end(provider: ProviderServer, wire: str, sent: int) -> None:
+    provider.reply(Reply(pieces=("a", "b", "c"), stop_after=sent))
+    raw = post_stream(provider, wire)
+    assert "".join(filter(None, map(SAMPLES[wire].piece, events(raw)))) == "abc"[:sent]
+    assert SAMPLES[wire].end not in raw
+
+
+@every_wire
+def test_stream_cut_abruptly_breaks_the_connection(provider: ProviderServer, wire: str) -> None:
+    provider.reply(Reply(pieces=("a", "b", "c"), stop_after=2, abrupt=True))
+    with pytest.raises(http.client.IncompleteRead):
+        post_stream(provider, wire)
+
+
+@every_wire
+def test_whole_answer_can_be_cut(provider: ProviderServer, wire: str) -> None:
+    provider.reply(Reply(stop_after=0), Reply(stop_after=0, abrupt=True))
+    status, raw = post_whole(provider, wire)
+    assert status == 200
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(raw)
+    with pytest.raises(http.client.IncompleteRead):
+        post_whole(provider, wire)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "missing"),
+    [
+        ("/v1/chat/completions", {"model": "test-model"}, "messages"),
+        ("/v1/responses", {"model": "test-model"}, "input"),
+        ("/v1/messages", {"model": "claude-test", "messages": TURNS}, "max_tokens"),
+        ("/models/gemini-test:generateContent", {}, "contents"),
+        ("/models/gemini-test:streamGenerateContent", {"contents": []}, "alt=sse"),
+        ("/api/chat", {"messages": TURNS}, "model"),
+        ("/v1/chat/completions", None, "model"),
+    ],
+)
+def test_incomplete_request_is_refused_and_uses_up_no_script(
+    provider: ProviderServer, path: str, body: Any, missing: str
+) -> None:
+    provider.reply(Reply(text="for the next"))
+    status, raw = post(provider, path, body)
+    assert status == 400
+    assert missing in raw.decode()
+    assert b"for the next" in post_whole(provider, "chat")[1]
+
+
+@pytest.mark.parametrize(("asked", "reported"), [(True, [None] * 4 + [18]), (False, [])])
+def test_chat_stream_reports_usage_when_asked(provider: ProviderServer, asked: bool, reported: list) -> None:
+    provider.reply(Reply(pieces=("a", "b")))
+    chunks = events(post_stream(provider, "chat", stream_options={"include_usage": asked}))
+    usages = [chunk["usage"] for chunk in chunks if "usage" in chunk]
+    assert [usage and usage["total_tokens"] for usage in usages] == reported
+
+
+@pytest.mark.parametrize(
+    ("wire", "names"),
+    [
+        (
+            "responses",
+            "response.created response.in_progress response.output_item.added"
+            " response.reasoning_summary_part.added response.reasoning_summary_text.delta"
+            " response.reasoning_summary_text.done response.reasoning_summary_part.done"
+            " response.output_item.done response.output_item.added response.content_part.added"
+            " response.output_text.delta response.output_text.delta response.output_text.done"
+            " response.content_part.done response.output_item.done response.completed",
+        ),
+        (
+            "messages",
+            "message_start content_block_start ping content_block_delta:thinking_delta"
+            " content_block_delta:signature_delta content_block_stop content_block_start"
+            " content_block_delta:text_delta content_block_delta:text_delta content_block_stop"
+            " message_delta message_stop",
+        ),
+    ],
+)
+def test_named_events_come_in_order(provider: ProviderServer, wire: str, names: str) -> None:
+    provider.reply(Reply(text="abcdefgh", reasoning="hm"))
+    raw = post_stream(provider, wire)
+    heard = events(raw)
+    assert [line[7:].decode() for line in raw.splitlines() if line.startswith(b"event: ")] == [
+        event["type"] for event in heard
+    ]
+    kinds = [event["delta"].get("type") if isinstance(event.get("delta"), dict) else None for event in heard]
+    told = [event["type"] + (f":{kind}" if kind else "") for event, kind in zip(heard, kinds, strict=True)]
+    assert told == names.split()
+    numbers = [event["sequence_number"] for event in heard if "sequence_number" in event]
+    assert numbers == list(range(len(numbers)))
+
+
+@pytest.mark.parametrize(
+    ("wire", "path", "counts"),
+    [
+        ("chat", ["usage"], {"prompt_tokens": 20, "completion_tokens": 10, "total_tokens": 30}),
+        ("responses", ["usage"], {"input_tokens": 20, "output_tokens": 10, "total_tokens": 30}),
+        ("messages", ["usage"], {"input_tokens": 15, "cache_read_input_tokens": 5, "output_tokens": 10}),
+        (
+            "gemini",
+            ["usageMetadata"],
+            {
+                "promptTokenCount": 20,
+                "candidatesTokenCount": 6,
+                "thoughtsTokenCount": 4,
+                "totalTokenCount": 30,
+            },
+        ),
+        ("ollama", [], {"prompt_eval_count": 20, "eval_count": 10}),
+    ],
+)
+def test_each_wire_counts_tokens_its_own_way(
+    provider: ProviderServer, wire: str, path: list[str], counts: dict[str, int]
+) -> None:
+    provider.default = Reply(usage=Usage(20, 10, cached=5, reasoning=4))
+    usage = json.loads(post_whole(provider, wire)[1])
+    for name in path:
+        usage = usage[name]
+    assert {name: usage[name] for name in counts} == counts
+    provider.default = Reply(usage=None)
+    raw = post_whole(provider, wire)[1].decode()
+    assert [name for name in counts if f'"{name}"' in raw] == []
+
+
+def test_lists_what_it_serves(provider: ProviderServer) -> None:
+    provider.models = ("test-model", "other")
+    provider.context_tokens = 4096
+    with closing(http.client.HTTPConnection("127.0.0.1", provider.server_address[1])) as connection:
+        heard = []
+        for method, path, body in [
+            ("GET", "/v1/models", None),
+            ("GET", "/api/tags", None),
+            ("POST", "/api/show", b'{"model": "other"}'),
+            ("POST", "/api/show", b'{"model": "absent"}'),
+            ("GET", "/nowhere", None),
+        ]:
+            connection.request(method, path, body)
+            response = connection.getresponse()
+            heard.append((response.status, json.loads(response.read())))
+    assert [status for status, _ in heard] == [200, 200, 200, 404, 404]
+    assert [model["id"] for model in heard[0][1]["data"]] == ["test-model", "other"]
+    assert [model["name"] for model in heard[1][1]["models"]] == ["test-model", "other"]
+    assert heard[2][1]["model_info"]["llama.context_length"] == 4096
+
+
+def test_scripts_are_taken_in_order_then_by_path_then_the_default(provider: ProviderServer) -> None:
+    provider.default = Reply(text="default")
+    provider.reply(Reply(text="first"), Reply(text="second"))
+    provider.reply(Reply(status=503), path="/api/chat")
+    texts = [SAMPLES["chat"].text(json.loads(post_whole(provider, "chat")[1])) for _ in range(3)]
+    assert texts == ["first", "second", "default"]
+    assert [post_whole(provider, "ollama")[0] for _ in range(2)] == [503, 200]
+
+
+def test_pieces_must_make_up_the_text() -> None:
+    with pytest.raises(ValueError, match="pieces"):
+        Reply(text="ab", pieces=("a", "c"))
+
+
+# Load and shutdown ------------------------------------------------------------------------------------
+
+
+def test_serves_fifty_streams_at_once(provider: ProviderServer) -> None:
+    """Each client has read a piece, and waits there for the forty-nine others, before any goes on."""
+    everybody = threading.Barrier(50, timeout=30)
+
+    def read_one(number: int) -> str:
+        body = {
+            "model": "test-model",
+            "stream": True,
+            "messages": [{"role": "user", "content": f"<{number}>"}],
+        }
+        with closing(http.client.HTTPConnection("127.0.0.1", provider.server_address[1])) as connection:
+            connection.request("POST", "/v1/chat/completions", json.dumps(body).encode())
+            response = connection.getresponse()
+            head = response.readline()
+            everybody.wait()
+            return "".join(filter(None, map(SAMPLES["chat"].piece, events(head + response.read()))))
+
+    provider.default = Reply(piece_delay_s=0.01)
+    with ThreadPoolExecutor(50) as clients:
+        texts = list(clients.map(read_one, range(50)))
+    assert texts == [f"You said: <{number}>" for number in range(50)]
+    assert len(provider.requests) == 50
+
+
+@pytest.mark.parametrize("reply", [Reply(delay_s=600), Reply(text="abcdefgh", piece_delay_s=600)])
+def test_close_ends_stalls_idle_connections_and_threads(reply: Reply) -> None:
+    threads, began = set(threading.enumerate()), time.monotonic()
+    with ProviderServer() as server:
+        server.reply(reply)
+        address = server.server_address
+        with (
+            closing(socket.create_connection(address)),
+            closing(socket.create_connection(address)) as stalled,
+        ):
+            body = json.dumps(SAMPLES["chat"].body | {"stream": True}).encode()
+            head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
+            stalled.sendall(head + body)
+            server.wait_for(1)
+            server.close()
+            while stalled.recv(65536):  # ends, for the server has closed the connection
+                pass
+    assert time.monotonic() - began < MAX_PAUSE_S  # the stall was not sat out
+    assert set(threading.enumerate()) == threads
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address)
+    gc.collect()  # an unclosed socket would be reported here, and warnings are errors
+
+
+# LiteLLM ----------------------------------------------------------------------------------------------
+
+# LiteLLM ignores these itself, but once at import, which pytest undoes after that test.
+litellm_is_quiet = [
+    pytest.mark.filterwarnings("ignore:.*`ReadOnly` qualifier"),
+    pytest.mark.filterwarnings("ignore:.*Accessing the 'model_(computed_)?fields' attribute on the instance"),
+    pytest.mark.filterwarnings("ignore:Pydantic serializer warnings"),
+]
+
+
+def quiet(test: Any) -> Any:
+    for mark in litellm_is_quiet:
+        test = mark(test)
+    return test
+
+
+MODELS = {
+    "openai/test-model": "sk-openai",
+    "openai/responses/test-model": "sk-openai",
+    "openai/responses-test": "sk-openai",
+    "anthropic/claude-test": "sk-ant",
+    "gemini/gemini-test": "AIza-gemini",
+    "ollama_chat/test-model": "sk-ollama",
+}
+every_model = pytest.mark.parametrize("model", MODELS)
+STREAMED = [model for model in MODELS if model != "openai/responses/test-model"]
+both_ways = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+
+
+@dataclass(frozen=True)
+class Heard:
+    text: str
+    reasoning: str
+    finish_reason: str | None
+    usage: Any
+
+
+@pytest.fixture
+def litellm(provider: ProviderServer, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    for name, value in {
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        "LITELLM_MODE": "PRODUCTION",
+        "OPENAI_BASE_URL": f"{provider.url}/v1",
+        "OPENAI_API_KEY": "sk-openai",
+        "ANTHROPIC_BASE_URL": provider.url,
+        "ANTHROPIC_API_KEY": "sk-ant",
+        "GEMINI_API_BASE": provider.url,
+        "GEMINI_API_KEY": "AIza-gemini",
+        "OLLAMA_API_BASE": provider.url,
+        "OLLAMA_API_KEY": "sk-ollama",
+    }.items():
+        monkeypatch.setenv(name, value)
+    import litellm
+
+    litellm.suppress_debug_info = True
+    # A model LiteLLM does not know is never streamed on /v1/responses: it asks for the whole, cuts that
+    # itself, and says "stop" even of an incomplete answer.
+    streams = {"litellm_provider": "openai", "mode": "responses", "supports_native_streaming": True}
+    litellm.register_model({"openai/responses-test": streams})
+    return litellm
+
+
+def ask(litellm: ModuleType, model: str, *, stream: bool) -> Heard:
+    async def call() -> Heard:
+        options = {"stream": True, "stream_options": {"include_usage": True}} if stream else {}
+        answer = await litellm.acompletion(model=model, messages=TURNS, max_retries=0, **options)
+        return await _heard_stream(answer) if stream else _heard_whole(answer)
+
+    return asyncio.run(_closing(litellm, call()))
+
+
+async def _closing(litellm: ModuleType, call: Awaitable[Heard]) -> Heard:
+    """Leave no connection behind in a loop that is about to be closed."""
+    try:
+        return await call
+    finally:
+        await litellm.close_litellm_async_clients()
+        await litellm.module_level_aclient.close()  # which LiteLLM's cache forgets after 200 other clients
+
+
+def _heard_whole(answer: Any) -> Heard:
+    choice = answer.choices[0]
+    reasoning = getattr(choice.message, "reasoning_content", None)
+    return Heard(choice.message.content, reasoning or "", choice.finish_reason, answer.usage)
+
+
+async def _heard_stream(answer: Any) -> Heard:
+    chunks = [chunk async for chunk in answer]
+    choices = [chunk.choices[0] for chunk in chunks if chunk.choices]
+    return Heard(
+        "".join(choice.delta.content or "" for choice in choices),
+        "".join(getattr(choice.delta, "reasoning_content", None) or "" for choice in choices),
+        next((choice.finish_reason for choice in choices if choice.finish_reason), None),
+        next((chunk.usage for chunk in chunks if getattr(chunk, "usage", None)), None),
+    )
+
+
+@quiet
+@every_model
+@both_ways
+def test_litellm_hears_everything(
+    provider: ProviderServer, litellm: ModuleType, model: str, stream: bool
+) -> None:
+    provider.reply(Reply(text=SAID, reasoning=THOUGHT, usage=Usage(20, 10, cached=5, reasoning=4)))
+    heard = ask(litellm, model, stream=stream)
+    assert (heard.text, heard.reasoning, heard.finish_reason) == (SAID, THOUGHT, "stop")
+    assert (heard.usage.prompt_tokens, heard.usage.completion_tokens) == (20, 10)
+    if not model.startswith("ollama_chat/"):  # which counts neither
+        assert heard.usage.prompt_tokens_details.cached_tokens == 5
+    if model.startswith(("openai/", "gemini/")):  # LiteLLM guesses where the wire has no such number
+        assert heard.usage.completion_tokens_details.reasoning_tokens == 4
+    generation = [request for request in provider.requests if request.route != "/api/show"]
+    assert [(request.key, request.prompt) for request in generation] == [(MODELS[model], "二加二？ 🦜")]
+
+
+@quiet
+@pytest.mark.parametrize("model", STREAMED)
+@both_ways
+def test_litellm_hears_that_the_answer_was_cut_at_the_limit(
+    provider: ProviderServer, litellm: ModuleType, model: str, stream: bool
+) -> None:
+    provider.reply(Reply(text="half an ans", finish_reason="length"))
+    heard = ask(litellm, model, stream=stream)
+    assert (heard.text, heard.finish_reason) == ("half an ans", "length")
+
+
+@quiet
+@every_model
+@pytest.mark.parametrize(
+    ("status", "error"), [(401, "AuthenticationError"), (404, "NotFoundError"), (429, "RateLimitError")]
+)
+def test_litellm_knows_the_errors(
+    provider: ProviderServer, litellm: ModuleType, model: str, status: int, error: str
+) -> None:
+    provider.reply(Reply(status=status))
+    with pytest.raises(getattr(litellm, error)):
+        ask(litellm, model, stream=False)
+
+
+@quiet
+@pytest.mark.parametrize("model", STREAMED)
+def test_litellm_notices_a_broken_stream(provider: ProviderServer, litellm: ModuleType, model: str) -> None:
+    provider.reply(Reply(text="abcdefghijkl", stop_after=2, abrupt=True))
+    with pytest.raises(litellm.exceptions.MidStreamFallbackError):
+        ask(litellm, model, stream=True)
+
+
+@quiet
+def test_litellm_is_quiet_in_loop_after_loop(
+    provider: ProviderServer, litellm: ModuleType, capfd: pytest.CaptureFixture[str]
+) -> None:
+    capfd.readouterr()
+    for _ in range(3):
+        for model in MODELS:
+            assert ask(litellm, model, stream=False).text == "You said: 二加二？ 🦜"
+            assert ask(litellm, model, stream=True).text == "You said: 二加二？ 🦜"
+    gc.collect()
+    assert capfd.readouterr() == ("", "")
+
+
+# conftest.py ------------------------------------------------------------------------------------------
+
+PROBE = """
+import os, sys
+
+def main(argv=None):
+    said = "" if argv == ["--unread"] else sys.stdin.read()
+    sys.stdout.write(f"{argv} {sys.stdin.isatty()} {sys.stdin.fileno()} {said}")
+    sys.stdout.flush()
+    os.write(2, b"to the descriptor")
+    if argv == ["--leave"]:
+        sys.exit(2)
+    return 7
+
+if __name__ == "__main__":
+    print(sorted(os.environ))
+    sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def probe(tmp_path: Path) -> str:
+    (tmp_path / "probe.py").write_text(PROBE)
+    return str(tmp_path / "probe")
+
+
+@pytest.mark.parametrize(("argv", "code"), [([], 7), (["--leave"], 2)])
+def test_run_gives_code_and_streams(run: Callable[..., Any], probe: str, argv: list[str], code: int) -> None:
+    outcome = run(probe, *argv, stdin="四".encode())
+    assert outcome == (code, f"{argv} False 0 四", "to the descriptor")
+
+
+def test_run_takes_a_descriptor_and_more_input_than_a_pipe_holds(run: Callable[..., Any], probe: str) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"from my own pipe")
+    os.close(writing)
+    assert "from my own pipe" in run(probe, stdin=reading).stdout
+    os.close(reading)
+    assert run(probe, stdin=b"x" * 1_000_000).stdout.endswith("x" * 1_000_000)
+    assert run(probe, "--unread", stdin=b"x" * 1_000_000).code == 7
+
+
+def test_run_process_has_only_the_given_environment(run_process: Callable[..., Any], probe: str) -> None:
+    outcome = run_process(probe, "a", env={"ONLY": "this"}, stdin="四".encode())
+    assert (outcome.code, outcome.stderr) == (7, "to the descriptor")
+    assert "'ONLY'" in outcome.stdout
+    assert "PATH" not in outcome.stdout
+
+
+def test_environment_is_bare_and_private(tmp_path: Path) -> None:
+    assert [name for name, value in os.environ.items() if "192.0.2.1" in value] == []
+    assert Path.cwd() == (tmp_path / "work").resolve()
+    assert list(Path.cwd().iterdir()) == []
+    assert Path.home() == tmp_path / "home"
+
+
+@pytest.mark.parametrize("address", [("192.0.2.1", 9), ("2001:db8::1", 9), ("provider.example", 443)])
+def test_nothing_leaves_loopback(escapes: list[str], address: tuple[str, int]) -> None:
+    with pytest.raises(AssertionError, match="tried to reach"):
+        socket.create_connection(address)
+    assert escapes == [address[0]]  # which ``loopback_only`` fails the test for, whoever caught the error
+    escapes.clear()
+
+
+SWALLOWED = """
+import contextlib, http.client, socket
+
+def test_swallows_the_refusal():
+    with contextlib.suppress(BaseException):
+        socket.create_connection(("192.0.2.1", 9))
+
+def test_makes_the_server_fail(provider):
+    provider.reply(None)
+    connection = http.client.HTTPConnection("127.0.0.1", provider.server_address[1])
+    connection.request("POST", "/v1/responses", '{"model": "test-model", "input": "hi"}')
+    with contextlib.suppress(http.client.RemoteDisconnected):
+        connection.getresponse()
+    connection.close()
+"""
+
+
+def test_fixtures_fail_a_test_that_swallowed_the_error(tmp_path: Path) -> None:
+    (tmp_path / "test_swallowed.py").write_text(SWALLOWED)
+    options = ["-q", "-p", "conftest", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", *options, str(tmp_path)]
+    env = dict(os.environ, PYTHONPATH=str(Path(__file__).parent))
+    done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=60, check=False)
+    assert "2 passed, 2 errors" in done.stdout
+    assert "assert ['192.0.2.1'] == []" in done.stdout
+    assert "assert [AttributeErr" in done.stdout
+
+
+def test_reserved_name_does_not_resolve() -> None:
+    with pytest.raises(socket.gaierror):
+        socket.create_connection(("provider.invalid", 443))

@@ -10,32 +10,50 @@
     ├── ProviderFailure    8    the provider or the network failed
     ├── DeadlinePassed     9    no text came before the deadline
     ├── IncompleteAnswer  10    text came, but not all of it
+    ├── SecretFound       12    what was to be sent holds a key or a password; nothing was sent
+    ├── Forbidden         13    policy.toml does not permit it, or cannot be relied on; nothing was sent
     └── Interrupted      130    SIGINT, SIGTERM or SIGHUP
 
 Exit code 1 is a bug of ours: any exception that is not a ``Fault``.
+
+``classify`` is the one classifier: what a provider or the network did, as one of these. The HTTP status as it came over
+the wire is believed first: LiteLLM 1.106.2 writes 500 for a refused connection, 400 for a 413 and 422 for an HTML page.
+Then the exceptions of socket and TLS down the chain of causes, then LiteLLM's class.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 
 class Fault(Exception):
-    """``message``: one line of what went wrong. ``hint``: one line of what to do next."""
+    """``message``: one line of what went wrong. ``hint``: one line of what to do next.
+
+    ``retryable``: the same request may well succeed when repeated. ``retry_after``: seconds the provider asked for.
+    """
 
     exit_code = 1
     type = "fault"
 
     def __init__(
-        self, message: str, hint: str = "", *, retryable: bool = False, http_status: int | None = None
+        self,
+        message: str,
+        hint: str = "",
+        *,
+        retryable: bool = False,
+        http_status: int | None = None,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.retryable = retryable
         self.http_status = http_status
+        self.retry_after = retry_after
 
 
 class BadInput(Fault):
@@ -83,122 +101,213 @@ class IncompleteAnswer(Fault):
     type = "incomplete_answer"
 
 
+class SecretFound(Fault):
+    exit_code = 12
+    type = "secret_found"
+
+
+class Forbidden(Fault):
+    exit_code = 13
+    type = "forbidden"
+
+
 class Interrupted(Fault):
     exit_code = 130
     type = "interrupted"
 
 
+OWN_CA = "SSL_CERT_FILE, REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE or NODE_EXTRA_CA_CERTS"
+# Codes in error bodies, as the providers document them.
+QUOTA_CODES = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "quota_exceeded"}
+LENGTH_CODES = {"context_length_exceeded", "request_too_large", "string_above_max_length"}
+KEY_CODES = {"API_KEY_INVALID"}
+POLICY_CODES = {"content_policy_violation", "content_filter", "moderation_blocked", "cyber_policy_violation"}
+# What some providers say in words alone, under a status that means several things (measured; litellm 1.106.2 does not
+# tell them apart either): Anthropic an empty account and a used-up quota, Gemini a blocked prompt and a used-up quota.
+CREDIT_WORDS = re.compile(r"credit balance|current quota|usage limit|billing", re.I)
+POLICY_WORDS = re.compile(r"\bblocked\b|content filter|safety system|prohibited use", re.I)
+
+
+@dataclass(frozen=True)
+class HttpReply:
+    """A reply with an error status. ``retry_after``: seconds. ``body``: as much of it as was kept."""
+
+    status: int
+    retry_after: float | None = None
+    body: bytes = b""
+
+
 @dataclass(frozen=True)
 class Circumstances:
-    """What the classifier must know beside the exception: whom we asked, with which key, and what had come."""
+    """What must be known beside the exception: whom we asked, with which key, and what had come.
+
+    ``reply`` is one with an error status, ``answered`` whether any came; ``redact`` takes the keys out of the provider's words, before they are shortened.
+    """
 
     model: str
     host: str | None
     key_name: str | None
-    keys: tuple[str, ...]
     timeout: float
     text_came: bool
+    answered: bool
+    reply: HttpReply | None
+    redact: Callable[[str], str]
 
 
 def classify(error: BaseException, at: Circumstances) -> Fault:
-    """What a provider or the network did, as one of ours.
-
-    Integer HTTP status first, then the exception's class, then the chain of causes; LiteLLM writes status 500 for
-    faults of the network, so a 5xx is believed only after the chain has been walked. Never raises.
-    """
-    if isinstance(error, Fault):
-        return error
-    error = getattr(error, "original_exception", None) or error
-    names = {kind.__name__ for kind in type(error).__mro__}
-    status = getattr(error, "status_code", None)
-    status = status if isinstance(status, int) else None
-    fault = _by_status(status, names, error, at) or _by_cause(error, at) or _by_class(names, status, error, at)
-    fault.http_status = status
-    if at.text_came and isinstance(fault, ProviderFailure | DeadlinePassed | LimitReached):
-        return _after_text(fault)
+    """Never raises."""
+    chain = list(_causes(error))
+    own = next((cause for cause in chain if isinstance(cause, Fault)), None)
+    fault = own or _of_time(error, at) or _by_status(at) or _by_cause(chain, at) or _by_class(chain, at)
+    if at.reply and fault.http_status is None:
+        fault.http_status = at.reply.status
+    if at.text_came and isinstance(fault, ProviderFailure | DeadlinePassed | LimitReached | BadInput):
+        return IncompleteAnswer(
+            f"the answer stopped in the middle: {fault.message}",
+            "the text so far is kept; ask again for a whole one",
+            retryable=True,
+            http_status=fault.http_status,
+        )
     return fault
 
 
-def _by_status(status: int | None, names: set[str], error: BaseException, at: Circumstances) -> Fault | None:
-    said = _said(error, at)
-    if status in (401, 403):
-        which = at.key_name or "the credential"
-        return NotSetUp(f"{at.host} refused {which} ({status}): {said}", f"check {which} and what it may call")
-    if status == 402:
-        return LimitReached(f"{at.host} wants payment (402): {said}", "check the account's credit")
-    if status == 404:
-        return UnknownModel(f"{at.host} does not know {at.model} (404): {said}", "check the id and the address")
-    if status == 413 or "ContextWindowExceededError" in names:
-        return PromptTooLong(f"the prompt is too long for {at.model}: {said}", "attach less, or take a larger model")
-    if "ContentPolicyViolationError" in names:
-        return PolicyRefusal(f"{at.host} declined by policy: {said}", "rephrase, or ask another model")
-    if status in (400, 422) and not {"APIConnectionError"} & names:
-        return BadInput(f"{at.host} refused the request ({status}): {said}", "change what it names")
-    if status == 429:
-        return LimitReached(f"{at.host} limits the rate (429): {said}", "wait, or ask another model", retryable=True)
+def _of_time(error: BaseException, at: Circumstances) -> Fault | None:
+    if isinstance(error, TimeoutError):
+        return DeadlinePassed(f"no answer from {at.host} within {at.timeout:g} s", "raise --timeout, or ask a faster model")
     return None
 
 
-def _by_cause(error: BaseException, at: Circumstances) -> Fault | None:
-    """The socket's or TLS's own exception, somewhere down the chain."""
+def _by_status(at: Circumstances) -> Fault | None:
+    """By the status of the reply, and where the status says too little by the code in its body."""
+    if at.reply is None:
+        return None
+    status, codes, words = at.reply.status, _codes(at.reply.body), _message(at.reply.body)
+    said = f" ({status}){_said(words, at)}"
+    if status in (401, 403) or codes & KEY_CODES:
+        which = at.key_name or "the credential"
+        return NotSetUp(f"{at.host} refused {which}{said}", f"check {which} and what it may be used for")
+    if status == 402 or codes & QUOTA_CODES or _out_of_credit(at.reply, words):
+        return LimitReached(f"{at.host} wants payment, or a quota is used up{said}", "check the account's limits")
+    if status == 404:
+        return UnknownModel(f"{at.host} does not know {at.model}{said}", "check the model's id and the address")
+    if status == 413 or codes & LENGTH_CODES:
+        return PromptTooLong(f"the prompt is too long for {at.model}{said}", "attach less, or ask a larger model")
+    if codes & POLICY_CODES or (status == 400 and POLICY_WORDS.search(words)):
+        return PolicyRefusal(f"{at.host} declined by policy{said}", "rephrase, or ask another model")
+    if status in (408, 504):
+        return DeadlinePassed(f"{at.host} ran out of time{said}", "try again later", retryable=True)
+    if status == 429:
+        return _limited(at, at.reply.retry_after, said)
+    if status >= 500:
+        return ProviderFailure(f"{at.host} failed{said}", "try again later, or ask another model", retryable=True)
+    return None
+
+
+def _out_of_credit(reply: HttpReply, words: str) -> bool:
+    """A limit that says when it ends is a rate, whatever its words."""
+    return reply.status in (400, 429) and reply.retry_after is None and bool(CREDIT_WORDS.search(words))
+
+
+def _limited(at: Circumstances, wait: float | None, said: str) -> Fault:
+    hint = f"try again in {wait:g} s, or ask another model" if wait else "try again later, or ask another model"
+    return LimitReached(f"{at.host} limits the rate{said}", hint, retryable=True, retry_after=wait)
+
+
+def _by_cause(chain: list[BaseException], at: Circumstances) -> Fault | None:
+    """The socket's or TLS's own exception."""
     import socket
     import ssl
 
-    for cause in _causes(error):
+    for cause in chain:
         if isinstance(cause, ssl.SSLCertVerificationError):
             reason = getattr(getattr(cause, "certificate_error", cause), "verify_message", "")  # aiohttp wraps it
-            return ProviderFailure(
-                f"the certificate of {at.host} is not trusted: {reason}",
-                "name your own CA in SSL_CERT_FILE, REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE or NODE_EXTRA_CA_CERTS",
-            )
+            return ProviderFailure(f"the certificate of {at.host} is not trusted: {reason}", f"name your CA in {OWN_CA}")
+        if isinstance(cause, ssl.SSLError):
+            return ProviderFailure(f"no TLS with {at.host}", "check the address: https or http?")
         if isinstance(cause, socket.gaierror):
-            return ProviderFailure(
-                f"cannot resolve {at.host}", "check the address and the network", retryable=True
-            )
+            return ProviderFailure(f"cannot resolve {at.host}", "check the address and the network", retryable=True)
         if isinstance(cause, ConnectionRefusedError):
-            return ProviderFailure(
-                f"connection refused by {at.host}", "check the address and that it runs", retryable=True
-            )
+            return ProviderFailure(f"connection refused by {at.host}", "check the address; does it run?", retryable=True)
         if isinstance(cause, PermissionError):
-            return ProviderFailure("a sandbox forbids network access", "allow network access in the host's settings")
+            return ProviderFailure("a sandbox forbids network access", "allow it in the host's settings (see SKILL.md)")
     return None
 
 
-def _by_class(names: set[str], status: int | None, error: BaseException, at: Circumstances) -> Fault:
-    if isinstance(error, TimeoutError) or ("Timeout" in names and status not in (408, 504)):
-        return DeadlinePassed(
-            f"no answer from {at.host} within {at.timeout:g} s", "raise --timeout, or ask a faster model", retryable=True
-        )
-    said = _said(error, at)
-    shown = f" ({status})" if status else ""
+def _by_class(chain: list[BaseException], at: Circumstances) -> Fault:
+    """LiteLLM's classes: what it refused itself, or an error event inside a stream."""
+    error = next((cause for cause in chain if not hasattr(cause, "original_exception")), chain[0])
+    names = {kind.__name__ for cause in chain for kind in type(cause).__mro__}
+    said = _said(_message(at.reply.body) if at.reply else str(getattr(error, "message", "") or error), at)
+    status = at.reply.status if at.reply else None
+    if "ContextWindowExceededError" in names:
+        return PromptTooLong(f"the prompt is too long for {at.model}{said}", "attach less, or ask a larger model")
+    if "ContentPolicyViolationError" in names:
+        return PolicyRefusal(f"{at.host} declined by policy{said}", "rephrase, or ask another model")
+    if status in (400, 422):
+        return BadInput(f"{at.host} refused the request ({status}){said}", "change what it names")
+    if status is not None:
+        return ProviderFailure(f"{at.host} answered {status}{said}", "check the provider's address")
     if "AuthenticationError" in names:
-        return NotSetUp(f"no usable credential for {at.model}: {said}", "set the provider's key")
-    return ProviderFailure(f"{at.host} failed{shown}: {said}", "try again later, or ask another model", retryable=True)
+        return NotSetUp(f"no usable credential for {at.model}{said}", "set the provider's key")
+    if "RateLimitError" in names:
+        return LimitReached(f"{at.host} limits the rate{said}", "try again later", retryable=True)
+    if "BadRequestError" in names and not at.answered:
+        return BadInput(f"{at.model} cannot be asked so{said}", "change what it names")
+    hint = "try again later, or ask another model"
+    return ProviderFailure(f"{at.host} failed{said}", hint, retryable=_passing(chain, names))
 
 
-def _after_text(fault: Fault) -> IncompleteAnswer:
-    return IncompleteAnswer(
-        f"the answer stopped in the middle: {fault.message}",
-        "the text so far is kept; ask again for a whole one",
-        retryable=True,
-        http_status=fault.http_status,
-    )
+def _passing(chain: list[BaseException], names: set[str]) -> bool:
+    """A broken connection, or an error event that says overloaded; 500 is what LiteLLM writes for anything."""
+    statuses = {getattr(cause, "status_code", None) for cause in chain}
+    return "TransportError" in names or bool(statuses & {503, 529})
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The exception, what LiteLLM wrapped in it, and everything that led to it, nearest first."""
     seen: set[int] = set()
-    current: BaseException | None = error
-    while current is not None and id(current) not in seen:
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        current = waiting.pop(0)
+        if current is None or id(current) in seen:
+            continue
         seen.add(id(current))
         yield current
-        current = current.__cause__ or current.__context__
+        waiting += [getattr(current, "original_exception", None), current.__cause__, current.__context__]
 
 
-def _said(error: BaseException, at: Circumstances) -> str:
-    """The provider's own words: one line, no markup, no key, at most 200 characters."""
-    text = str(getattr(error, "message", "") or error)
-    text = re.sub(r"^(litellm\.)?\w+(Error|Timeout): ", "", text)
-    text = " ".join(re.sub(r"<[^>]*>", " ", text).split()) or type(error).__name__
-    for key in at.keys:
-        text = text.replace(key, "[key]")
-    return text if len(text) <= 200 else f"{text[:199]}…"
+def _document(body: bytes) -> Any:
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return None
+    return document[0] if isinstance(document, list) and document else document
+
+
+def _codes(body: bytes) -> set[str]:
+    """``code`` and ``type`` of an error body, wherever the providers put them."""
+    document = _document(body)
+    error = document.get("error") if isinstance(document, dict) else None
+    places = [place for place in (document, error) if isinstance(place, dict)]
+    details = error.get("details") if isinstance(error, dict) else None
+    places += [place for place in details if isinstance(place, dict)] if isinstance(details, list) else []
+    values = [place.get(name) for place in places for name in ("code", "type", "status", "reason")]
+    return {value for value in values if isinstance(value, str)}
+
+
+def _message(body: bytes) -> str:
+    """The provider's own words in an error body, or the body itself where it has no known shape."""
+    document = _document(body)
+    while isinstance(document, dict):
+        document = next((document[name] for name in ("error", "message", "detail") if document.get(name)), "")
+    return document if isinstance(document, str) else body.decode("utf-8", "replace")
+
+
+def _said(words: str, at: Circumstances) -> str:
+    """``: words`` as one line of at most 200 characters without markup, or nothing."""
+    words = re.sub(r"^(litellm\.)?\w+(Error|Timeout): ", "", words)
+    words = re.sub(r"(?s)<(script|style)\b.*?</\1>|<[^>]*>", " ", words[:20_000])
+    words = " ".join(at.redact(words).split())
+    if not words:
+        return ""
+    return f": {words}" if len(words) <= 200 else f": {words[:199]}…"

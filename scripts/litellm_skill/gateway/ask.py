@@ -52,6 +52,8 @@ async def ask(questions: Sequence[Question], patience: Patience, listener: Liste
     wrong, beside whatever text came before. Raises BadInput when a strict parameter is refused."""
     began = time.monotonic()
     litellm = library.load()
+    for question in questions:
+        library.know(litellm, question.model)
     fitted = [parameters.fit(litellm, question, strict=patience.strict_parameters) for question in questions]
     limits = Limits(began + patience.timeout, patience.timeout, patience.idle, patience.idle_at_first)
     course = _Course(litellm, patience, limits, listener, questions[0])
@@ -125,7 +127,7 @@ class _Course:
         if isinstance(fault, LimitReached) and not last:
             return None
         asked = fault.retry_after
-        wait = asked if asked is not None else FIRST_WAIT * 2**retry * random.uniform(1, 2)
+        wait = asked if asked is not None else FIRST_WAIT * 2**retry * random.uniform(0.75, 1)
         if wait < self.limits.deadline - time.monotonic():
             return wait
         if asked is not None:

@@ -13,7 +13,7 @@ from litellm_skill import faults
 from litellm_skill.access import Access
 from litellm_skill.catalog import Model
 from litellm_skill.faults import Circumstances, DeadlinePassed, Fault
-from litellm_skill.gateway import reply, transport
+from litellm_skill.gateway import gemini, reply, transport
 from litellm_skill.gateway.reply import Received
 from litellm_skill.gateway.transport import Traffic
 
@@ -61,12 +61,13 @@ async def attempt(
     does; ``CancelledError`` passes."""
     with transport.watched() as traffic:
         try:
-            await _within(limits, received, _receive(litellm, question, limits, received))
+            receive = _receive_stream if question.streams else _receive_whole
+            await _within(limits, received, receive(litellm, arguments(question, limits), received, traffic))
         except _Idle:
             return _silent(limits, received)
         except Exception as error:
             return faults.classify(error, _circumstances(question, limits, received, traffic, redact))
-        return reply.incompleteness(received, streamed=question.streams, damaged=traffic.damaged_lines)
+        return reply.incompleteness(received, streamed=question.streams)
 
 
 class _Idle(Exception):
@@ -99,13 +100,20 @@ def _patience_ends(limits: Limits, received: Received) -> tuple[float, bool]:
     return min(limits.deadline, silent_at), silent_at < limits.deadline
 
 
-async def _receive(litellm: ModuleType, question: Question, limits: Limits, received: Received) -> None:
-    call = arguments(question, limits)
-    if not question.streams:
+async def _receive_whole(
+    litellm: ModuleType, call: Mapping[str, Any], received: Received, traffic: Traffic
+) -> None:
+    try:
         received.take_whole(await litellm.acompletion(**call))
-        return
-    stream = await litellm.acompletion(**call)
-    async for chunk in _chunks(stream, received):
+    except Exception:
+        if not gemini.recover(received, traffic.body):
+            raise
+    if received.finish_reason == "content_filter" and not received.text:
+        gemini.recover(received, traffic.body)
+
+
+async def _receive_stream(litellm: ModuleType, call: Mapping[str, Any], received: Received, _: Traffic) -> None:
+    async for chunk in _chunks(await litellm.acompletion(**call), received):
         received.take_chunk(chunk)
 
 

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from litellm_skill import demo
+from litellm_skill.catalog import Model
 from litellm_skill.gateway import transport
 from litellm_skill.providers import DEMO
 
@@ -50,6 +51,16 @@ def stdout_kept_clean() -> Iterator[None]:
     """LiteLLM prints banners; whatever it prints goes to stderr, for stdout is the answer alone."""
     with contextlib.redirect_stdout(sys.stderr):
         yield
+
+
+def know(litellm: ModuleType, model: Model) -> None:
+    """Tell LiteLLM of a model its table lacks that is served by the Responses API (``openai/responses/…``): of one it
+    does not know it believes that it cannot stream, cuts a whole reply into pieces itself, and says ``stop`` at the end
+    of one that reached its limit."""
+    provider, _, name = model.id.partition("/responses/")
+    if name and not model.known:
+        row = {"litellm_provider": provider, "mode": "responses", "supports_native_streaming": True}
+        litellm.register_model({name: row})
 
 
 async def close_connections() -> None:

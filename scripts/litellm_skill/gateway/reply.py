@@ -75,6 +75,13 @@ class Received:
                 if isinstance(cost, int | float) and not isinstance(cost, bool):
                     self.provider_cost = float(cost)
 
+    def take_text(self, text: str, reasoning: str, finish_reason: str | None, usage: Usage) -> None:
+        """A reply that was read without LiteLLM."""
+        self.began = True
+        self._add(text, reasoning)
+        self.finish_reason = finish_reason
+        self.usage = usage
+
     def _add(self, text: str | None, reasoning: str | None) -> None:
         if not text and not reasoning:
             return
@@ -92,18 +99,13 @@ class Received:
             self._on_text(text)
 
 
-def incompleteness(received: Received, *, streamed: bool, damaged: int) -> faults.Fault | None:
-    """Why a reply that ended without an error is still not a whole answer; None when it is.
-
-    ``damaged``: lines of the stream that could not be read.
-    """
+def incompleteness(received: Received, *, streamed: bool) -> faults.Fault | None:
+    """Why a reply that ended without an error is still not a whole answer; None when it is."""
     reason, text = received.finish_reason, received.text.strip()
     if reason == "content_filter":
         return faults.PolicyRefusal("the provider's content filter stopped the answer", "rephrase, or ask another model")
     if reason == "length":
         return _cut_at_the_limit(received)
-    if damaged:
-        return faults.IncompleteAnswer(f"{damaged} pieces of the reply could not be read and are missing", "ask again")
     if not text and streamed and reason is None:
         return faults.ProviderFailure("the reply was empty", "check the address: is it the provider's API?")
     if not text:

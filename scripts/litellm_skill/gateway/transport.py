@@ -1,5 +1,5 @@
 """Guards below LiteLLM, where every wire passes: no redirect is followed, no reply grows without bound, one bad line
-does not cost the rest of a stream, and a request that broke is not silently sent a second time.
+does not cost what came before it, and a request that broke is not silently sent a second time.
 
 LiteLLM 1.106.2 forwards ``x-api-key`` and ``x-goog-api-key`` over redirects, has no size limit, loses an Anthropic
 answer to one malformed line, and repeats a request whose connection broke. All of it goes through httpx's public
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextvars import ContextVar
@@ -18,7 +19,7 @@ from email.utils import parsedate_to_datetime
 from functools import wraps
 from typing import Any
 
-from litellm_skill.faults import Fault, HttpReply, ProviderFailure
+from litellm_skill.faults import Fault, HttpReply, IncompleteAnswer, ProviderFailure
 
 MAX_BYTES = 20_000_000  # of one reply, or of one line of a stream
 MAX_ERROR = 64_000  # of an error body
@@ -28,12 +29,15 @@ STREAMS = ("text/event-stream", "application/x-ndjson", "application/vnd.amazon.
 
 @dataclass
 class Traffic:
-    """What happened on the wire during one attempt. ``reply``: the last one with an error status."""
+    """What happened on the wire during one attempt.
+
+    ``reply``: the last one with an error status; ``body``: of the last one that came whole with a good status.
+    """
 
     broken: list[Exception] = field(default_factory=list)
     answered: bool = False
     reply: HttpReply | None = None
-    damaged_lines: int = 0
+    body: bytes = b""
 
 
 _traffic: ContextVar[Traffic | None] = ContextVar("traffic", default=None)
@@ -74,6 +78,10 @@ def _guarded_send(send: Any, transport_error: type[Exception]) -> Any:
             raise _redirect(request, response)
         traffic.answered = True
         traffic.reply = await _error_reply(response) if response.is_error else None
+        if response.is_success and _kind(response) == "text/html":
+            raise _web_page(request)
+        if response.is_success and not options.get("stream"):
+            traffic.body = response.content
         return response
 
     return guarded
@@ -81,8 +89,10 @@ def _guarded_send(send: Any, transport_error: type[Exception]) -> Any:
 
 async def _error_reply(response: Any) -> HttpReply:
     """Read now, while the status, the waiting time and the words are as the provider sent them."""
-    body = await response.aread()
-    return HttpReply(response.status_code, _seconds(response.headers.get("retry-after")), body[:MAX_ERROR])
+    body = (await response.aread())[:MAX_ERROR]
+    in_body = re.search(rb'"retryDelay":\s*"([0-9.]+)s"', body)  # Gemini's google.rpc.RetryInfo
+    wait = _seconds(response.headers.get("retry-after")) or (float(in_body[1]) if in_body else None)
+    return HttpReply(response.status_code, wait, body)
 
 
 def _seconds(retry_after: str | None) -> float | None:
@@ -99,6 +109,17 @@ def _seconds(retry_after: str | None) -> float | None:
         return None
 
 
+def _kind(response: Any) -> str:
+    """The media type, without its parameters."""
+    kind: str = response.headers.get("content-type", "")
+    return kind.split(";")[0].strip().lower()
+
+
+def _web_page(request: Any) -> Fault:
+    host = request.url.netloc.decode()
+    return ProviderFailure(f"{host} answers with a web page: it is not a provider's API", "check the provider's address")
+
+
 def _redirect(request: Any, response: Any) -> Fault:
     host = response.headers["location"].split("//")[-1].split("/")[0] or request.url.host
     return ProviderFailure(
@@ -112,7 +133,7 @@ def _redirect(request: Any, response: Any) -> Fault:
 def _guarded_bytes(aiter_bytes: Any) -> Any:
     @wraps(aiter_bytes)
     async def guarded(response: Any, chunk_size: int | None = None) -> AsyncIterator[bytes]:
-        kind = response.headers.get("content-type", "").split(";")[0].strip().lower()
+        kind = _kind(response)
         async with contextlib.aclosing(aiter_bytes(response, chunk_size)) as chunks:
             bounded = _bounded(chunks, MAX_STREAM if kind in STREAMS else MAX_BYTES)
             async for piece in _whole_lines(bounded) if kind == STREAMS[0] else bounded:
@@ -131,32 +152,31 @@ async def _bounded(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[by
 
 
 async def _whole_lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The lines of an event stream, whole, without those whose data cannot be read."""
+    """The lines of an event stream, whole. Raises IncompleteAnswer at the first whose data cannot be read."""
     rest = b""
     async for chunk in chunks:
         *lines, rest = (rest + chunk).split(b"\n")
         if len(rest) > MAX_BYTES:
             raise _too_large(MAX_BYTES)
-        if good := b"".join(line + b"\n" for line in lines if _readable(line)):
-            yield good
-    if rest and _readable(rest):
+        for line in lines:
+            _check_readable(line)
+            yield line + b"\n"
+    if rest:
+        _check_readable(rest)
         yield rest
 
 
-def _readable(line: bytes) -> bool:
-    """Whether a line of an event stream is no data, or data that is JSON (or OpenAI's closing mark)."""
+def _check_readable(line: bytes) -> None:
+    """Data of an event is JSON, or OpenAI's closing mark."""
     name, _, data = line.partition(b":")
     data = data.strip()
     if name != b"data" or data in (b"", b"[DONE]"):
-        return True
+        return
     try:
         json.loads(data)
-    except ValueError:
-        if traffic := _traffic.get():
-            traffic.damaged_lines += 1
-        return False
-    return True
+    except ValueError as error:
+        raise IncompleteAnswer("a piece of the reply cannot be read; what came before it is kept", "ask again") from error
 
 
 def _too_large(limit: int) -> Fault:
-    return ProviderFailure(f"the reply is larger than {limit // 1_000_000} MB", "ask for a shorter answer")
+    return IncompleteAnswer(f"the reply is larger than {limit // 1_000_000} MB; it was stopped", "ask for a shorter answer")

@@ -1,0 +1,538 @@
+"""The faulty server breaks what it is told to break, byte for byte, and nothing else; LiteLLM takes it for the real."""
+
+from __future__ import annotations
+
+import asyncio
+import email.utils
+import gc
+import http.client
+import json
+import socket
+import ssl
+import threading
+import time
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from types import ModuleType
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import pytest
+from faulty_server import (
+    ANSI_TEXT,
+    AT_FAULT,
+    BEFORE_FAULT,
+    FAILED,
+    HUGE_BODY_BYTES,
+    HUGE_STREAM_BYTES,
+    INJECT_TEXT,
+    MAX_STALL_S,
+    REPEATED_PIECE,
+    SCENARIOS,
+    SEQUENCES,
+    TEXT,
+    WIRES,
+    FaultyServer,
+    sent_text,
+)
+
+KEY = "gsk_made-up-0123456789"
+PATHS = {
+    "chat": "/v1/chat/completions",
+    "responses": "/v1/responses",
+    "messages": "/v1/messages",
+    "gemini": "/v1beta/models/gemini-test:generateContent",
+}
+GEMINI_STREAM = "/v1beta/models/gemini-test:streamGenerateContent?alt=sse"
+TURNS = [{"role": "user", "content": "二加二？"}]
+WAYS = [(wire, streamed) for wire in WIRES for streamed in (False, True)]
+every_wire = pytest.mark.parametrize("wire", WIRES)
+LOOK_S = 0.5  # how long a test looks at a stall
+
+
+class Got(NamedTuple):
+    """``end``: "whole", "cut" (closed before HTTP says so), "reset", or "open" (nothing more, and still connected)."""
+
+    status: int | None
+    headers: dict[str, str]
+    body: bytes
+    end: str
+
+    @property
+    def text(self) -> str:
+        return self.body.decode(errors="replace")
+
+
+def request(server: FaultyServer, wire: str, *, streamed: bool, **headers: str) -> socket.socket:
+    """Send a request of ``wire``; the connection it went over."""
+    path = GEMINI_STREAM if wire == "gemini" and streamed else PATHS[wire]
+    body = json.dumps({"model": "test-model", "messages": TURNS, "input": "二加二？", "stream": streamed}).encode()
+    lines = [f"POST {path} HTTP/1.1", "host: x", "connection: close", f"content-length: {len(body)}"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    connection = socket.create_connection(server.server_address)
+    connection.sendall("\r\n".join([*lines, "", ""]).encode() + body)
+    return connection
+
+
+def listen(connection: socket.socket, until: bytes | None = None) -> tuple[bytes, str]:
+    """What comes, and how it ended; no more than ``LOOK_S`` without an end, or only as far as ``until``."""
+    raw, deadline = b"", time.monotonic() + LOOK_S
+    try:
+        while until is None or until not in raw:
+            connection.settimeout(max(deadline - time.monotonic(), 0.001) if until is None else 10.0)
+            if not (part := connection.recv(1 << 20)):
+                return raw, "closed"
+            raw += part
+    except TimeoutError:
+        return raw, "open"
+    except ConnectionResetError:
+        return raw, "reset"
+    return raw, "open"
+
+
+def fetch(server: FaultyServer, wire: str, *, streamed: bool, **headers: str) -> Got:
+    with closing(request(server, wire, streamed=streamed, **headers)) as connection:
+        return parsed(*listen(connection))
+
+
+def parsed(raw: bytes, end: str) -> Got:
+    head, found, rest = raw.partition(b"\r\n\r\n")
+    if not found:
+        return Got(None, {}, b"", "cut" if end == "closed" else end)
+    status, *lines = head.decode().splitlines()
+    headers = dict(line.split(": ", 1) for line in lines)
+    body, complete = unchunked(rest) if "transfer-encoding" in headers else (rest, False)
+    complete = complete or len(rest) == int(headers.get("content-length", -1))
+    return Got(int(status.split()[1]), headers, body, "whole" if complete else "cut" if end == "closed" else end)
+
+
+def unchunked(rest: bytes) -> tuple[bytes, bool]:
+    """The body so far, and whether its end came."""
+    body = b""
+    while found := rest.partition(b"\r\n")[1]:
+        size, _, rest = rest.partition(b"\r\n")
+        if size == b"0":
+            return body, rest == b"\r\n"
+        body, rest = body + rest[: int(size, 16)], rest[int(size, 16) + len(found) :]
+    return body, False
+
+
+def each_way(name: str) -> dict[tuple[str, bool], Got]:
+    """What scenario ``name`` gives on every wire, streamed and whole, asked for at the same time."""
+    with FaultyServer(name) as server, ThreadPoolExecutor(len(WAYS)) as clients:
+        got = clients.map(lambda way: fetch(server, way[0], streamed=way[1], authorization="Bearer " + KEY), WAYS)
+        answers = dict(zip(WAYS, got, strict=True))
+    assert server.failures == []
+    assert len(server.requests) == len(WAYS)
+    return answers
+
+
+# Reading the wires ------------------------------------------------------------------------------------
+
+
+def pick(data: Any, *way: str | int) -> Any:
+    for step in way:
+        try:
+            data = data[step]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return data
+
+
+def whole_text(wire: str, data: Any) -> str | None:
+    ways: dict[str, tuple[str | int, ...]] = {
+        "chat": ("choices", 0, "message", "content"),
+        "responses": ("output", 0, "content", 0, "text"),
+        "messages": ("content", 0, "text"),
+        "gemini": ("candidates", 0, "content", "parts", 0, "text"),
+    }
+    return pick(data, *ways[wire])
+
+
+def piece_text(wire: str, data: Any) -> str | None:
+    if wire == "responses":
+        return pick(data, "delta") if pick(data, "type") == "response.output_text.delta" else None
+    if wire == "gemini":
+        return whole_text(wire, data)
+    return pick(data, *{"chat": ("choices", 0, "delta", "content"), "messages": ("delta", "text")}[wire])
+
+
+def said(wire: str, got: Got, *, streamed: bool) -> str:
+    """The text in it, as far as it can be read."""
+    if "event-stream" in got.headers.get("content-type", ""):
+        lines = (line.removeprefix("data: ") for line in got.text.splitlines() if line.startswith("data: "))
+        return "".join(piece_text(wire, loaded(line)) or "" for line in lines)
+    return whole_text(wire, loaded(got.text)) or ""
+
+
+def loaded(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+# Every scenario ---------------------------------------------------------------------------------------
+
+# How it ends, streamed and not, where that is not "whole".
+ENDS = {
+    **dict.fromkeys(("stall_headers", "stall_body", "drip", "stall_mid", "ping_mid", "blank_mid"), ("open", "open")),
+    **dict.fromkeys(("reset_before", "reset_mid"), ("reset", "reset")),
+    **dict.fromkeys(("close_before", "close_mid", "truncated"), ("cut", "cut")),
+}
+STATUS = {"redirect": 307, "redirect302": 302, "echo_key": 401, "html403": 403, "html502": 502}
+STATUS |= {name: int(name[:3]) for name in SCENARIOS if name[:3].isdigit()}
+NO_ANSWER = {"stall_headers", "reset_before", "close_before"}
+# What can be read of it, where that is not ``sent_text``: streams that are damaged in one place and go on.
+READABLE = {
+    "bad_json": TEXT.replace(AT_FAULT, ""),
+    "bad_utf8": TEXT.replace(AT_FAULT, AT_FAULT[:3] + "\ufffd" + AT_FAULT[3:]),
+    **dict.fromkeys(("bad_sse", "missing_choices", "missing_delta", "missing_content"), TEXT),
+    "echo_key_text": f"your key is {KEY}, is it not?",
+    **dict.fromkeys(("tls", "tls_plain"), TEXT),
+}
+READABLE_WHOLE = {name: READABLE[name] for name in ("bad_sse", "echo_key_text")}
+READABLE_WHOLE["bad_utf8"] = READABLE["bad_utf8"]
+APART = {"tls", "tls_plain", "refused", "dns", "huge", "gzipbomb"}  # tested below
+
+
+@pytest.mark.parametrize("name", [name for name in SCENARIOS if name not in APART])
+def test_every_scenario_on_every_wire(name: str) -> None:
+    for (wire, streamed), got in each_way(name).items():
+        readable = (READABLE if streamed else READABLE_WHOLE).get(name, sent_text(name, streamed=streamed))
+        assert readable.startswith(sent_text(name, streamed=streamed))
+        assert got.status == (None if name in NO_ANSWER else STATUS.get(name, 200)), (wire, streamed)
+        assert got.end == ENDS.get(name, ("whole", "whole"))[not streamed], (wire, streamed)
+        assert said(wire, got, streamed=streamed) == readable, (wire, streamed)
+
+
+def test_the_text_is_worth_losing() -> None:
+    assert (len(TEXT), len(BEFORE_FAULT)) == (29, 12)
+    assert (sent_text("ok", streamed=True), sent_text("ok", streamed=False)) == (TEXT, TEXT)
+    assert (sent_text("end_mid", streamed=True), sent_text("end_mid", streamed=False)) == (BEFORE_FAULT, "")
+    assert (sent_text("ansi", streamed=True), sent_text("inject", streamed=False)) == (ANSI_TEXT, INJECT_TEXT)
+    assert sent_text("repeat", streamed=True) == REPEATED_PIECE * 600
+    assert [sent_text(name, streamed=True) for name in SEQUENCES] == [TEXT, TEXT]
+
+
+# What a provider says ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "wire", "way", "value"),
+    [
+        ("429quota", "chat", ("error", "code"), "insufficient_quota"),
+        ("429quota", "messages", ("error", "type"), "rate_limit_error"),
+        ("429quota", "gemini", ("error", "status"), "RESOURCE_EXHAUSTED"),
+        ("429ra20", "gemini", ("error", "details", 0, "retryDelay"), "20s"),
+        ("400ctx", "responses", ("error", "code"), "context_length_exceeded"),
+        ("400ctx", "messages", ("type",), "error"),
+        ("400policy", "chat", ("error", "code"), "content_policy_violation"),
+        ("400param", "chat", ("error", "param"), "temperature"),
+        ("400key", "gemini", ("error", "details", 0, "reason"), "API_KEY_INVALID"),
+        ("402", "messages", ("error", "type"), "billing_error"),
+        ("404", "messages", ("error", "message"), "model: test-model"),
+        ("413", "messages", ("error", "type"), "request_too_large"),
+        ("529", "messages", ("error", "type"), "overloaded_error"),
+        ("503", "gemini", ("error", "code"), 503),
+        ("err200", "responses", ("error", "code"), "server_error"),
+        ("err200", "gemini", ("error", "message"), FAILED),
+        ("no_usage", "chat", ("usage",), None),
+        ("no_usage", "gemini", ("usageMetadata",), None),
+        ("think_only", "chat", ("usage", "completion_tokens_details", "reasoning_tokens"), 64),
+        ("think_only", "responses", ("incomplete_details", "reason"), "max_output_tokens"),
+        ("think_only", "messages", ("content", 0, "type"), "thinking"),
+        ("think_only", "gemini", ("usageMetadata", "thoughtsTokenCount"), 64),
+        ("fr_filter", "gemini", ("candidates", 0, "finishReason"), "SAFETY"),
+        ("refusal", "chat", ("choices", 0, "message", "refusal"), "I cannot help with that."),
+        ("refusal", "responses", ("output", 0, "content", 0, "type"), "refusal"),
+        ("refusal", "messages", ("stop_reason",), "refusal"),
+        ("refusal", "gemini", ("promptFeedback", "blockReason"), "PROHIBITED_CONTENT"),
+        ("other_model", "messages", ("model",), "dearer-model"),
+        ("other_model", "gemini", ("modelVersion",), "dearer-model"),
+        ("empty_choices", "responses", ("output",), []),
+        ("jsonlist", "gemini", (0, "candidates", 0, "finishReason"), "STOP"),
+    ],
+)
+def test_bodies_are_the_providers_own(name: str, wire: str, way: tuple[str | int, ...], value: object) -> None:
+    with FaultyServer(name) as server:
+        data = json.loads(fetch(server, wire, streamed=False).body)
+    assert pick(data, *way[:-1]) is not None
+    assert pick(data, *way) == value
+
+
+@pytest.mark.parametrize(
+    ("wire", "event"),
+    [
+        ("chat", b'data: {"error":{"message":"The server had'),
+        ("responses", b'event: response.failed\ndata: {"type":"response.failed","response":{'),
+        ("messages", b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error"'),
+        ("gemini", b'data: {"error":{"code":503,"message":"The server had'),
+    ],
+)
+def test_each_wire_fails_in_the_middle_in_its_own_words(wire: str, event: bytes) -> None:
+    with FaultyServer("err_mid") as server:
+        body = fetch(server, wire, streamed=True).body
+    assert event in body
+    assert FAILED.encode() in body.partition(event[:20])[2]
+
+
+@pytest.mark.parametrize("name", ["429ra1", "429ra20", "429ra3600", "429radate"])
+def test_rate_limits_say_how_long(name: str) -> None:
+    with FaultyServer(name) as server:
+        wait = fetch(server, "messages", streamed=True).headers["retry-after"]
+    if name == "429radate":
+        assert 0 <= email.utils.parsedate_to_datetime(wait).timestamp() - time.time() <= 3
+    else:
+        assert wait == name.removeprefix("429ra")
+
+
+@pytest.mark.parametrize("name", ["echo_key", "echo_key_mid"])
+@pytest.mark.parametrize("header", ["authorization", "x_api_key", "x_goog_api_key", "api_key"])
+def test_echoes_the_key_whatever_header_it_came_in(name: str, header: str) -> None:
+    with FaultyServer(name) as server:
+        assert KEY in fetch(server, "chat", streamed=True, **{header: KEY}).text
+        assert server.requests[0].credentials == KEY
+
+
+# The way there ----------------------------------------------------------------------------------------
+
+
+@every_wire
+@pytest.mark.parametrize("name", ["redirect", "redirect302"])
+def test_redirects_lead_to_another_origin(name: str, wire: str) -> None:
+    with FaultyServer(name) as server:
+        place = urlsplit(fetch(server, wire, streamed=False).headers["location"])
+        assert (place.path, place.netloc == urlsplit(server.url).netloc) == (PATHS[wire], False)
+        assert server.redirected == ()
+        with closing(http.client.HTTPConnection(place.netloc)) as connection:
+            connection.request("POST" if name == "redirect" else "GET", place.path, '{"model": "x"}')
+            assert connection.getresponse().status == (200 if name == "redirect" else 404)
+        assert [arrival.path for arrival in server.redirected] == [PATHS[wire]]
+        assert len(server.requests) == 1
+
+
+def test_nobody_listens() -> None:
+    with FaultyServer("refused") as server, pytest.raises(ConnectionRefusedError):
+        socket.create_connection(server.server_address)
+    with FaultyServer("dns") as server, pytest.raises(socket.gaierror):
+        socket.create_connection((urlsplit(server.url).hostname, 80))
+
+
+def secure(server: FaultyServer, context: ssl.SSLContext) -> http.client.HTTPSConnection:
+    return http.client.HTTPSConnection("127.0.0.1", server.server_address[1], context=context)
+
+
+def test_certificate_is_nobodys_unless_it_is_named() -> None:
+    trusting = ssl.create_default_context()
+    with FaultyServer("tls") as server:
+        trusting.load_verify_locations(server.certificate)
+        distrusting = ssl.create_default_context()
+        with closing(secure(server, distrusting)) as connection, pytest.raises(ssl.SSLCertVerificationError):
+            connection.request("POST", PATHS["chat"], '{"model": "x"}')
+        assert server.arrivals == ()
+        with closing(secure(server, trusting)) as connection:
+            connection.request("POST", PATHS["chat"], '{"model": "x"}')
+            assert whole_text("chat", json.load(connection.getresponse())) == TEXT
+    with FaultyServer("tls_plain") as server, closing(secure(server, trusting)) as connection:
+        with pytest.raises(ssl.SSLError, match="WRONG_VERSION|wrong version|record layer"):
+            connection.request("POST", PATHS["chat"], '{"model": "x"}')
+        assert (server.arrivals, server.url[:5]) == ((), "https")
+
+
+def test_plays_a_sequence_and_records_what_came() -> None:
+    began = time.monotonic()
+    with FaultyServer("500", "429ra1", "ok") as server:
+        with closing(http.client.HTTPConnection("127.0.0.1", server.server_address[1])) as connection:
+            connection.request("GET", "/v1/models")  # no generation: it plays no part in the sequence
+            assert connection.getresponse().read() == b""
+            statuses = []
+            for _ in range(4):  # on one connection
+                connection.request("POST", PATHS["chat"], b'{"model": "m"}', {"X-Api-Key": KEY})
+                response = connection.getresponse()
+                statuses.append((response.status, len(response.read()) > 50))
+        assert statuses == [(500, True), (429, True), (200, True), (200, True)]
+        assert [arrival.path for arrival in server.arrivals] == ["/v1/models"] + [PATHS["chat"]] * 4
+        first, last = server.requests[0], server.requests[-1]
+        assert (first.raw, first.body, first.headers["x-api-key"]) == (b'{"model": "m"}', {"model": "m"}, KEY)
+        assert began < first.received_at < last.received_at < time.monotonic()
+    for name, names in SEQUENCES.items():
+        with FaultyServer(name) as server:
+            assert server.scenarios == names
+
+
+def test_reads_a_chunked_request() -> None:
+    with FaultyServer("ok") as server:
+        with closing(http.client.HTTPConnection("127.0.0.1", server.server_address[1])) as connection:
+            connection.request("POST", PATHS["chat"], iter([b'{"model"', b': "m"}']), encode_chunked=True)
+            connection.getresponse().read()
+        assert server.requests[0].body == {"model": "m"}
+
+
+# Floods -----------------------------------------------------------------------------------------------
+
+
+@every_wire
+def test_huge_body_is_one_answer(wire: str) -> None:
+    with FaultyServer("huge") as server, closing(request(server, wire, streamed=False)) as connection:
+        connection.settimeout(20)
+        response = http.client.HTTPResponse(connection)
+        response.begin()
+        body = response.read()
+    assert len(whole_text(wire, json.loads(body)) or "") == HUGE_BODY_BYTES
+
+
+@every_wire
+def test_bomb_is_small_until_it_is_unpacked(wire: str) -> None:
+    for streamed in (False, True):
+        with FaultyServer("gzipbomb") as server, closing(request(server, wire, streamed=streamed)) as connection:
+            head = listen(connection, until=b"\r\n\r\n")[0]
+            assert b"content-encoding: gzip\r\n" in head
+            server.wait_for_bytes(45_000)
+            assert server.bytes_sent < 300_000
+    unpacker = zlib.decompressobj(wbits=31)
+    with FaultyServer("gzipbomb") as server, closing(request(server, wire, streamed=False)) as connection:
+        connection.settimeout(20)
+        response = http.client.HTTPResponse(connection)
+        response.begin()
+        assert len(unpacker.decompress(response.read())) > HUGE_BODY_BYTES
+
+
+def test_flood_of_pieces_has_no_end() -> None:
+    with FaultyServer("huge") as server, closing(request(server, "chat", streamed=True)) as connection:
+        count = 0
+        while count < HUGE_STREAM_BYTES:
+            connection.settimeout(20)
+            count += len(connection.recv(1 << 20))
+        assert listen(connection)[1] == "open"
+
+
+# Shutdown ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["stall_headers", "stall_mid", "ping_mid", "drip", "huge", "tls"])
+def test_close_ends_everything_at_once(name: str) -> None:
+    threads, began = set(threading.enumerate()), time.monotonic()
+    with FaultyServer(name) as server:
+        address = server.server_address
+        with closing(socket.create_connection(address)), closing(request(server, "chat", streamed=True)) as busy:
+            if name != "tls":  # where the server still waits for a handshake
+                server.wait_for(1)
+            server.close()
+            assert listen(busy)[1] in ("closed", "reset")
+        server.close()  # does nothing the second time
+    assert time.monotonic() - began < MAX_STALL_S  # the stall was not sat out
+    assert set(threading.enumerate()) == threads
+    assert server.failures == []
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address)
+    gc.collect()  # an unclosed socket would be reported here, and warnings are errors
+
+
+def test_unknown_scenario_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        FaultyServer("nonsense")
+
+
+# LiteLLM ----------------------------------------------------------------------------------------------
+
+# LiteLLM ignores these itself, but once at import, which pytest undoes after that test.
+QUIET = [
+    ".*`ReadOnly` qualifier",
+    ".*Accessing the 'model_(computed_)?fields' attribute on the instance",
+    "Pydantic serializer warnings",
+]
+MODELS = {
+    "chat": "openai/test-model",
+    "responses": "openai/responses-test",
+    "messages": "anthropic/claude-test",
+    "gemini": "gemini/gemini-test",
+}
+STREAMED = [wire for wire in WIRES if wire != "gemini"]
+
+
+class Heard(NamedTuple):
+    text: str
+    finish_reason: str | None  # the provider's, not what LiteLLM makes up for a stream that ended without one
+    tokens: tuple[int, int] | None
+    error: Exception | None = None
+
+
+@pytest.fixture
+def litellm(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    monkeypatch.setenv("LITELLM_MODE", "PRODUCTION")
+    import litellm
+
+    litellm.suppress_debug_info = True
+    # A model LiteLLM does not know is never streamed on /v1/responses.
+    streams = {"litellm_provider": "openai", "mode": "responses", "supports_native_streaming": True}
+    litellm.register_model({MODELS["responses"]: streams})
+    return litellm
+
+
+def ask(litellm: ModuleType, server: FaultyServer, wire: str, *, streamed: bool) -> Heard:
+    async def call() -> Heard:
+        options = {"stream": True, "stream_options": {"include_usage": True}} if streamed else {}
+        options |= {"api_base": server.base(wire), "api_key": KEY, "max_retries": 0, "num_retries": 0}
+        try:
+            answer = await litellm.acompletion(model=MODELS[wire], messages=TURNS, **options)
+            return await heard_stream(answer) if streamed else heard_whole(answer)
+        finally:
+            for _ in range(3):  # lets LiteLLM's logging begin, which would else go over to the next loop, loudly
+                await asyncio.sleep(0)
+            await litellm.close_litellm_async_clients()
+            await litellm.module_level_aclient.close()
+            litellm.in_memory_llm_clients_cache.flush_cache()
+
+    return asyncio.run(call())
+
+
+def heard_whole(answer: Any) -> Heard:
+    choice, usage = answer.choices[0], answer.usage
+    return Heard(choice.message.content, choice.finish_reason, (usage.prompt_tokens, usage.completion_tokens))
+
+
+async def heard_stream(stream: Any) -> Heard:
+    text, tokens, error = "", None, None
+    try:
+        async for chunk in stream:
+            text += (chunk.choices[0].delta.content or "") if chunk.choices else ""
+            if usage := getattr(chunk, "usage", None):
+                tokens = (usage.prompt_tokens, usage.completion_tokens)
+    except Exception as fault:
+        error = fault
+    return Heard(text, stream.received_finish_reason or stream.intermittent_finish_reason, tokens, error)
+
+
+def quiet(test: Any) -> Any:
+    for message in QUIET:
+        test = pytest.mark.filterwarnings(f"ignore:{message}")(test)
+    return test
+
+
+@quiet
+@pytest.mark.parametrize(("wire", "streamed"), WAYS)
+def test_litellm_hears_it_all(litellm: ModuleType, wire: str, streamed: bool) -> None:
+    with FaultyServer("ok") as server:
+        heard = ask(litellm, server, wire, streamed=streamed)
+        assert (server.requests[0].wire, server.requests[0].credentials) == (WIRES[wire], KEY)
+    if wire == "gemini" and streamed:  # LiteLLM makes it up there, so it says nothing
+        heard = heard._replace(finish_reason="stop")
+    assert heard == Heard(TEXT, "stop", (11, 7))
+    assert server.failures == []
+
+
+@quiet
+@pytest.mark.parametrize("wire", STREAMED)
+@pytest.mark.parametrize("name", ["close_mid", "end_mid", "err_mid"])
+def test_litellm_hears_what_came_before_the_fault(litellm: ModuleType, wire: str, name: str) -> None:
+    with FaultyServer(name) as server:
+        heard = ask(litellm, server, wire, streamed=True)
+        assert len(server.requests) == 1
+    assert (heard.text, heard.finish_reason) == (BEFORE_FAULT, None)
+    if name == "end_mid" and wire != "responses":  # a cut stream passes for a whole one
+        assert heard.error is None
+    else:
+        assert isinstance(heard.error, litellm.exceptions.MidStreamFallbackError)

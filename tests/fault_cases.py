@@ -55,8 +55,19 @@ CASES = (
     Case("a redirect, which is not followed", ("redirect", "redirect302"), 8, "not followed"),
     Case("no reply at all", ("stall_headers", "stall_body"), 9, "within 3 s", flags=SHORT),
     Case("a byte now and then", ("drip",), 9, "within 3 s", flags=SHORT, wires=(GEMINI,)),
-    Case("the stream stalls, or only pings", ("stall_mid", "ping_mid"), 10, "no content for 1.5 s", 1, "sent", STREAMED, IDLE),
-    Case("the stream breaks", ("reset_mid", "close_mid", "truncated"), 10, "stopped in the middle", 1, "sent", STREAMED),
+    Case(
+        "the stream stalls, or only pings",
+        ("stall_mid", "ping_mid"),
+        10,
+        "no content for 1.5 s",
+        1,
+        "sent",
+        STREAMED,
+        IDLE,
+    ),
+    Case(
+        "the stream breaks", ("reset_mid", "close_mid", "truncated"), 10, "stopped in the middle", 1, "sent", STREAMED
+    ),
     Case("the stream ends early", ("end_mid",), 10, "", 1, "sent", STREAMED),
     Case("an error inside the stream", ("err_mid",), 10, "stopped in the middle", 1, "sent", STREAMED),
     Case("a damaged piece in the stream", ("bad_json", "bad_utf8"), 10, "cannot be read", 1, "sent", STREAMED),

@@ -367,7 +367,7 @@ REFUSALS = {
 }
 
 
-def _error_event(exchange: Exchange, words: str = FAILED) -> bytes:
+def _error_event(exchange: Exchange, words: str) -> bytes:
     """How a provider says in the middle of a stream that it failed."""
     words = exchange.filled(words)
     if exchange.wire is RESPONSES:
@@ -383,14 +383,24 @@ def _failed(exchange: Exchange, words: str) -> Json:
     return whole | {"status": "failed", "output": [], "error": {"code": "server_error", "message": words}}
 
 
+def _error_in_body(words: str) -> Callable[[Exchange, bytes], None]:
+    """An error in place of the answer, with status 200."""
+
+    def fail(exchange: Exchange, body: bytes) -> None:
+        said = exchange.filled(words)
+        failed = _failed(exchange, said) if exchange.wire is RESPONSES else exchange.wire.error(500, said)
+        exchange.answer(_encode(failed))
+
+    return fail
+
+
 def _error_at_200(exchange: Exchange) -> None:
     if not exchange.streamed:
-        failed = _failed(exchange, FAILED) if exchange.wire is RESPONSES else exchange.wire.error(500, FAILED)
-        exchange.answer(_encode(failed))
+        _error_in_body(FAILED)(exchange, b"")
         return
     exchange.open_stream()
     other = {"type": "error", "code": "server_error", "message": FAILED, "param": None, "sequence_number": 0}
-    exchange.chunk(_event(RESPONSES, other) if exchange.wire is RESPONSES else _error_event(exchange))
+    exchange.chunk(_event(RESPONSES, other) if exchange.wire is RESPONSES else _error_event(exchange, FAILED))
     exchange.end()
 
 
@@ -526,6 +536,11 @@ NOT_EVENTS = b"no field at all\ndata\nid: 7\nretry: soon\nunknown: {}\n\n: comme
 def _as_events(exchange: Exchange, body: bytes) -> None:
     """A stream, which was not asked for."""
     replace(exchange, scenario=SCENARIOS["ok"])._stream(Reply(text=TEXT, model=exchange.arrival.model))
+
+
+def _unfinished(exchange: Exchange, body: bytes) -> None:
+    reply = Reply(text=TEXT, model=exchange.arrival.model, finish_reason=None)
+    exchange.answer(_encode(exchange.wire.whole(reply, exchange.arrival)))
 
 
 # Replies that lack something --------------------------------------------------------------------------
@@ -670,6 +685,7 @@ def _said(text: str = TEXT, **reply: Any) -> Scenario:
     return Scenario(Reply(text=text, **reply), piece_pause_s=pause_s, sent=text, sent_whole=text)
 
 
+NO_MORE = "No more for {key}."
 ALL_REASONING = Usage(11, 64, reasoning=64)
 NO_REPLY: dict[str, Callable[[Exchange], None]] = {
     **REFUSALS,
@@ -700,17 +716,15 @@ SCENARIOS: dict[str, Scenario] = {
     "close_mid": _broken(_stop_at_fault(), _half()),
     "truncated": _broken(_torn_event, _half()),
     "end_mid": _broken(_stop_at_fault(clean=True), _cut_json),
-    "err_mid": _broken(_error_mid(FAILED), lambda exchange, body: _error_at_200(exchange)),
-    "echo_key_mid": _broken(_error_mid("No more for {key}."), lambda exchange, body: _error_at_200(exchange)),
+    "err_mid": _broken(_error_mid(FAILED), _error_in_body(FAILED)),
+    "echo_key_mid": _broken(_error_mid(NO_MORE), _error_in_body(NO_MORE)),
     # The stream is damaged and goes on to its end.
     "bad_json": _broken(_malformed, _cut_json),
     "bad_utf8": _broken(lambda _, event: _not_utf8(event), lambda exchange, body: exchange.answer(_not_utf8(body))),
     "bad_sse": _broken(lambda _, event: NOT_EVENTS + event, _as_events),
     **{name: _broken(_odd_event(name), _lacking(name)) for name in MISSING},
     # All text, but no end: only OpenAI chat and Anthropic have said a finish reason by then.
-    "no_done": Scenario(
-        select=_all_but_last, whole=lambda exchange, body: _unfinished(exchange), sent=TEXT, sent_whole=TEXT
-    ),
+    "no_done": Scenario(select=_all_but_last, whole=_unfinished, sent=TEXT, sent_whole=TEXT),
     # A well-formed reply that is no answer, or not all of one.
     "empty_choices": Scenario(Reply(text=""), change=_nothing_chosen),
     "null_content": Scenario(change=_null_for_text),
@@ -730,11 +744,6 @@ SCENARIOS: dict[str, Scenario] = {
     **{name: Scenario() for name in ("tls", "tls_plain", "refused", "dns")},
 }
 SEQUENCES = {"429ra1then_ok": ("429ra1", "ok"), "500then_ok": ("500", "ok")}
-
-
-def _unfinished(exchange: Exchange) -> None:
-    reply = Reply(text=TEXT, model=exchange.arrival.model, finish_reason=None)
-    exchange.answer(_encode(exchange.wire.whole(reply, exchange.arrival)))
 
 
 # The server -------------------------------------------------------------------------------------------
@@ -785,6 +794,8 @@ class _Handler(socketserver.BaseRequestHandler):
                 return
             while arrival := _receive(reading):
                 self.server.answer(connection, arrival)
+                if arrival.headers.get("connection") == "close":
+                    return
 
 
 class FaultyServer(socketserver.ThreadingTCPServer):
@@ -802,7 +813,7 @@ class FaultyServer(socketserver.ThreadingTCPServer):
         self.scenarios = SEQUENCES.get(scenarios[0], scenarios)
         self._played = [SCENARIOS[name] for name in self.scenarios]
         self.other_model = other_model
-        self.failures: list[BaseException] = []  # errors of this server, which a test must not pass over
+        self.failures: list[BaseException] = []  # this server's own errors; the end of ``with`` raises the first
         self.bytes_sent = 0
         self._arrivals: list[Arrival] = []
         self._connections: set[socket.socket] = set()
@@ -927,8 +938,11 @@ class FaultyServer(socketserver.ThreadingTCPServer):
         self.server_close()
         self._resources.close()
 
-    def __exit__(self, *args: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Close; raises what went wrong in the server itself, unless something else is being raised."""
         self.close()
+        if self.failures and kind is None:
+            raise self.failures[0]
 
     def handle_error(self, request: socket.socket, client_address: tuple[str, int]) -> None:
         error = sys.exception()

@@ -65,9 +65,7 @@ def test_the_rule_of_trust(
     way = access.reach("openai", at_hand(environ, user, directory, env_file), model="openai/any")
     assert (way.key, way.address, way.missing) == (key, address, None)
     assert bool(way.warnings) == warned
-    assert all(
-        secret not in line for line in way.warnings for secret in ("k-env", "k-user", "k-cwd", "k-file")
-    )
+    assert all(secret not in line for line in way.warnings for secret in ("k-env", "k-user", "k-cwd", "k-file"))
 
 
 @pytest.mark.parametrize(
@@ -106,9 +104,7 @@ def test_the_rule_of_trust(
         ),
     ],
 )
-def test_the_profile(
-    environ: dict[str, str], directory: str, model: str, key: str, address: str | None
-) -> None:
+def test_the_profile(environ: dict[str, str], directory: str, model: str, key: str, address: str | None) -> None:
     way = access.reach("openai", at_hand(environ, directory=directory), model=model)
     assert (way.key, way.address) == (key, address)
 

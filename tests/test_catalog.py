@@ -26,9 +26,7 @@ TODAY = date(2026, 11, 20)
 def lock_date() -> date:
     """The day the locked LiteLLM was taken, which its table is read at."""
     lock = ROOT / "requirements.lock"
-    found = (
-        re.search(r"--exclude-newer[ =](\d{4}-\d\d-\d\d)", lock.read_text()[:2000]) if lock.exists() else None
-    )
+    found = re.search(r"--exclude-newer[ =](\d{4}-\d\d-\d\d)", lock.read_text()[:2000]) if lock.exists() else None
     return date.fromisoformat(found[1]) if found else date(2026, 11, 13)
 
 
@@ -65,9 +63,7 @@ def shipped_targets() -> list[tuple[str, str]]:
     """(where it stands, id or provider:role)"""
     file = modelfile.read(ROOT / "scripts/litellm_skill/models.toml")
     roles = [(f"{vendor}:{role}", id) for vendor, named in file.roles.items() for role, id in named.items()]
-    aliases = [
-        (f"{name}[{n}]", target) for name, some in file.aliases.items() for n, target in enumerate(some)
-    ]
+    aliases = [(f"{name}[{n}]", target) for name, some in file.aliases.items() for n, target in enumerate(some)]
     return [*roles, *aliases, *((id, id) for id in file.models)]
 
 
@@ -119,9 +115,7 @@ def test_no_retired_glob_catches_a_live_row(shipped: Catalog) -> None:
 def test_ids_are_those_litellm_routes_by(shipped: Catalog) -> None:
     providers = {id.partition("/")[0] for id in shipped.table.rows}
     assert {"openai", "anthropic", "gemini", "vertex_ai", "bedrock", "azure", "fireworks_ai"} <= providers
-    assert not {
-        name for name in providers if name.startswith(("vertex_ai-", "fireworks_ai-", "bedrock_conv"))
-    }
+    assert not {name for name in providers if name.startswith(("vertex_ai-", "fireworks_ai-", "bedrock_conv"))}
     assert shipped.find("sample_spec") is None
     assert len(list(shipped.chat_models())) > 3000
     assert not [model.id for model in shipped.chat_models() if "*" in model.id or "/ft:" in model.id]
@@ -247,9 +241,7 @@ def test_demo_models_are_known(shipped: Catalog) -> None:
     assert shipped.resolve("demo/echo", usable=having(), today=TODAY) == Model("demo/echo", "demo")
 
 
-@pytest.mark.parametrize(
-    "name", ["", "/", "a/", "/b", "a//b", "a b", "a/b\n", "a\x1b[1m/b", "a\u202e/b", "a\u00a0/b"]
-)
+@pytest.mark.parametrize("name", ["", "/", "a/", "/b", "a//b", "a b", "a/b\n", "a\x1b[1m/b", "a\u202e/b", "a\u00a0/b"])
 def test_malformed_names_are_refused_escaped(shipped: Catalog, name: str) -> None:
     fault = refusal(shipped, name)
     assert fault.message == f"{name!r} is not a model name"
@@ -389,9 +381,7 @@ def test_prices_from_rows(row: dict[str, object], expected: Price | None) -> Non
     assert price.from_row(row) == expected
 
 
-TIERED = Price(
-    1.0, 10.0, 0.1, 20.0, tiers=(Tier(2.0, 30.0, above_tokens=100), Tier(3.0, 40.0, above_tokens=200))
-)
+TIERED = Price(1.0, 10.0, 0.1, 20.0, tiers=(Tier(2.0, 30.0, above_tokens=100), Tier(3.0, 40.0, above_tokens=200)))
 
 
 @pytest.mark.parametrize(
@@ -424,8 +414,7 @@ def test_unknown_is_not_free_and_local_is() -> None:
 
 def test_a_price_that_is_not_the_whole_price_is_unknown() -> None:
     assert (
-        made({"maker/search-1": chat()}, billed_beyond_tokens=("maker/search*",)).find("maker/search-1").price
-        is None
+        made({"maker/search-1": chat()}, billed_beyond_tokens=("maker/search*",)).find("maker/search-1").price is None
     )
 
 
@@ -531,13 +520,9 @@ def test_the_users_file_is_laid_over_the_shipped_one(shipped: Catalog, tmp_path:
 
 
 def test_a_model_the_user_states_is_not_refused_as_retired(shipped: Catalog, tmp_path: Path) -> None:
-    dated = next(
-        m for m in shipped.chat_models() if m.deprecated and m.deprecated < TODAY and m.provider == "openai"
-    )
+    dated = next(m for m in shipped.chat_models() if m.deprecated and m.deprecated < TODAY and m.provider == "openai")
     refusal(shipped, dated.id)
-    models = loaded(
-        tmp_path, f'[models."{dated.id}"]\nvision = true\n[models."openai/o1-preview"]\nprice = 0\n'
-    )
+    models = loaded(tmp_path, f'[models."{dated.id}"]\nvision = true\n[models."openai/o1-preview"]\nprice = 0\n')
     assert models.resolve(dated.id, usable=having(), today=TODAY) == replace(dated, vision=True)
     assert models.resolve("openai/o1-preview", usable=having(), today=TODAY).known
     assert models.find(dated.id).deprecated == dated.deprecated

@@ -36,9 +36,7 @@ def test_openai_like_servers_name_theirs(provider: ProviderServer) -> None:
     assert [model.id for model in served] == ["lm_studio/test-model"]
 
 
-@pytest.mark.parametrize(
-    "body", ["", "no json", "[]", '{"models": {}}', '{"models": ["x", {"name": 1}]}', "null"]
-)
+@pytest.mark.parametrize("body", ["", "no json", "[]", '{"models": {}}', '{"models": ["x", {"name": 1}]}', "null"])
 def test_nonsense_is_no_model(provider: ProviderServer, body: str) -> None:
     provider.reply(Reply(body=body), path="/api/tags")
     assert endpoints.serve("ollama", at(provider.url)) == []

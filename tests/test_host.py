@@ -48,8 +48,6 @@ def test_hosts(environ: dict[str, str], name: str, vendor: str) -> None:
     assert (found.name, found.vendor) == (name, vendor)
 
 
-@pytest.mark.parametrize(
-    "environ", [{}, {"CLAUDECODE": ""}, {"ANTHROPIC_BASE_URL": "https://api.deepseek.com"}]
-)
+@pytest.mark.parametrize("environ", [{}, {"CLAUDECODE": ""}, {"ANTHROPIC_BASE_URL": "https://api.deepseek.com"}])
 def test_a_person_at_a_terminal(environ: dict[str, str]) -> None:
     assert host.detect(environ) is None

@@ -37,23 +37,20 @@ from typing import BinaryIO
 
 import pytest
 from litellm_skill import prompt
-from litellm_skill.faults import BadInput, NotSetUp
+from litellm_skill.faults import BadInput, NotSetUp, SecretFound
 from litellm_skill.prompt import Inputs, Prompt, SentFile, estimate_tokens
+from litellm_skill.screen import Part
 
 posix = pytest.mark.skipif(os.name == "nt", reason="needs FIFOs, terminals and links")
 
 
-def read(
-    directory: Path, stdin: BinaryIO | None = None, max_bytes: int = 2_000_000, **named: object
-) -> Prompt:
+def read(directory: Path, stdin: BinaryIO | None = None, max_bytes: int = 2_000_000, **named: object) -> Prompt:
     return prompt.read(Inputs(**named), stdin=stdin, directory=directory, max_bytes=max_bytes)
 
 
-def refusal(
-    directory: Path, stdin: BinaryIO | None = None, max_bytes: int = 2_000_000, **named: object
-) -> str:
-    """Message and hint of the ``BadInput`` that ``named`` leads to; each is one line."""
-    with pytest.raises(BadInput) as caught:
+def refusal(directory: Path, stdin: BinaryIO | None = None, max_bytes: int = 2_000_000, **named: object) -> str:
+    """Message and hint of the ``BadInput`` or ``SecretFound`` that ``named`` leads to; each is one line."""
+    with pytest.raises((BadInput, SecretFound)) as caught:
         read(directory, stdin, max_bytes, **named)
     fault = caught.value
     assert fault.hint
@@ -89,7 +86,9 @@ def test_a_prompt_without_attachments_is_sent_as_it_is(tmp_path: Path, text: str
             read(tmp_path, unasked),
             read(tmp_path, as_file, prompt_file="-"),
         ]
-    assert prompts == [Prompt(text, None, ())] * 6
+    names = ["the prompt", "p.txt", "p.txt", "stdin", "stdin", "stdin"]
+    assert prompts == [Prompt((Part(name, text),)) for name in names]
+    assert {prompt.text for prompt in prompts} == {text}
 
 
 def test_messages_and_sizes(tmp_path: Path) -> None:
@@ -99,7 +98,7 @@ def test_messages_and_sizes(tmp_path: Path) -> None:
         read(tmp_path, argument="hello", system_file="s.txt"),
     )
     assert plain.messages() == [{"role": "user", "content": "hello"}]
-    assert with_system == read(tmp_path, argument="hello", system="Be brief.")
+    assert with_system.messages() == read(tmp_path, argument="hello", system="Be brief.").messages()
     assert plain == read(tmp_path, argument="hello", system="")
     assert with_system.messages() == [{"role": "system", "content": "Be brief."}, *plain.messages()]
     assert (plain.characters, with_system.characters) == (5, 14)
@@ -213,9 +212,7 @@ def test_a_terminal_is_read_only_when_asked(tmp_path: Path) -> None:
     os.close(master)
 
 
-@pytest.mark.parametrize(
-    ("content", "ends", "chunk"), [(b"hi", False, b"hi"), (b"", True, b""), (b"", False, None)]
-)
+@pytest.mark.parametrize(("content", "ends", "chunk"), [(b"hi", False, b"hi"), (b"", True, b""), (b"", False, None)])
 def test_the_first_bytes_where_there_is_no_select(content: bytes, ends: bool, chunk: bytes | None) -> None:
     with pipe(content, ends=ends) as stdin:
         assert prompt._chunk_by_thread(stdin.fileno(), 0.2) == chunk
@@ -246,16 +243,13 @@ def project(tmp_path: Path) -> Path:
 def test_files_follow_the_prompt(project: Path) -> None:
     sent = read(project, argument="Review.", files=("b.txt", "a.py"))
     assert sent.text == (
-        "Review.\n\nFile: b.txt\n```txt\n你好\r\nno newline at the end\n```"
-        "\n\nFile: a.py\n```py\nprint(1)\n```"
+        "Review.\n\nFile: b.txt\n```txt\n你好\r\nno newline at the end\n```\n\nFile: a.py\n```py\nprint(1)\n```"
     )
     raw = (project / "b.txt").read_bytes()
     assert sent.files[0] == SentFile("b.txt", len(raw), hashlib.sha256(raw).hexdigest())
     assert sent.characters == len(sent.text)
     with pipe(b"From stdin.\n") as stdin:
-        assert read(project, stdin, argument="-", files=("a.py",)).text.startswith(
-            "From stdin.\n\n\nFile: a.py"
-        )
+        assert read(project, stdin, argument="-", files=("a.py",)).text.startswith("From stdin.\n\n\nFile: a.py")
 
 
 @pytest.mark.parametrize(
@@ -290,10 +284,89 @@ def test_links(project: Path) -> None:
         "src/c.py",
         "src/deep/d.py",
     ]
-    assert read(project, argument="x", files=("out.py",)).files[0].bytes == 8  # named by hand: followed
-    assert "out.py is a link out of ." in refusal(project, argument="x", files=("*.py",))
     through_a_link = read(project, argument="x", files=(str(project.parent / "entry/a.py"),))
     assert through_a_link.files[0].path == "a.py"
+
+
+@posix
+def test_links_out_of_the_working_directory(project: Path) -> None:
+    (project / "out.py").symlink_to("../other/notes.md")
+    (project / "away").symlink_to("../other")
+    (project / "src/up.py").symlink_to("../a.py")
+    (project.parent / "entry").symlink_to(project)
+    out = "out.py is a link out of the working directory, to '../other/notes.md' | leave it out, or add --allow-path"
+    for name in ("out.py", "*.py", str(project.parent / "entry/out.py"), "src/../out.py"):
+        assert out in refusal(project, argument="x", files=(name,))
+    assert out in refusal(project, prompt_file="out.py")
+    assert out in refusal(project, argument="x", system_file="out.py")
+    assert "to '../other/notes.md'" in refusal(project, argument="x", files=("away/notes.md",))
+    assert "up.py is a link out of src | if it is to be sent, name" in refusal(
+        project, argument="x", files=("src/*.py",)
+    )
+    for names in (("out.py",), ("away/notes.md",), ("../other/notes.md",), ("*.py",)):
+        assert read(project, argument="x", files=names, allow_paths=("out.py",)).files[-1].bytes == 8
+    assert (
+        read(project, argument="x", files=("../other/notes.md", "src/up.py")).files[0].bytes == 8
+    )  # no link leads there
+
+
+@posix
+def test_files_that_hold_secrets_by_name_are_not_opened(project: Path) -> None:
+    for name in (".env", "id_rsa", "src/server.key"):
+        os.mkfifo(project / name)  # to open or stat it would say something else
+    (project / "innocent.txt").symlink_to(".env")
+    (project / "keys").mkdir()
+    (project / "keys/.ssh").symlink_to("../src")
+    for name, says in [
+        (".env", ".env is not sent: such a file (.env*) holds secrets | send what matters of it as text, or add --a"),
+        ("src/../.ENV", ".ENV is not sent"),
+        ("innocent.txt", "innocent.txt is not sent: such a file (.env*)"),
+        ("keys/.ssh/c.py", "c.py is not sent: such a file (.ssh/)"),
+        ("missing/id_ed25519", "id_ed25519 is not sent"),
+        ("*", "id_rsa is not sent: such a file (id_rsa) holds secrets | narrow * so that it leaves this file out"),
+        ("**/*", "narrow **/* so that it leaves this file out, or add --allow-path id_rsa if it may be sent"),
+        ("src/*", "src/server.key is not sent: such a file (*.key)"),
+        (".*", ".env is not sent: such a file (.env*) holds secrets | narrow .* so"),
+    ]:
+        with pytest.raises(SecretFound):
+            read(project, argument="x", files=(name,))
+        assert says in refusal(project, argument="x", files=(name,))
+    assert ".env is not sent" in refusal(project, prompt_file=".env")
+    assert "id_rsa is not sent" in refusal(project, argument="x", system_file="id_rsa")
+    assert "x.key is a link out of" not in refusal(project, argument="x", files=("x.key",))
+
+
+def test_a_path_that_is_allowed_by_hand(project: Path) -> None:
+    (project / ".env").write_text("COLOUR=blue\n")
+    (project / "src/.env").write_text("COLOUR=red\n")
+    (project / ".env.example").write_text("COLOUR=\n")
+    assert len(read(project, argument="x", files=(".env.example",)).files) == 1
+    for name in (".env", "src/../.env", str(project / ".env")):
+        allowed = (str(project / ".env"),)
+        assert "blue" in read(project, argument="x", files=(name,), allow_paths=allowed).text
+        assert "blue" in read(project, argument="x", files=(".env",), allow_paths=(name,)).text
+    assert "src/.env is not sent" in refusal(project, argument="x", files=("src/.env",), allow_paths=(".env",))
+    assert read(project, prompt_file=".env", allow_paths=(".env",)).text == "COLOUR=blue\n"
+
+
+def test_what_a_star_does_not_match_is_not_sent(project: Path) -> None:
+    (project / ".env").write_text("COLOUR=blue\n")  # as in a shell, * stands for no name that begins with a dot
+    assert "blue" not in read(project, argument="x", files=("**/*",)).text
+
+
+def test_everything_that_would_be_sent_is_in_a_part_with_its_name(project: Path) -> None:
+    (project / "s.txt").write_text("Be brief.")
+    sent = read(project, argument="Review.", system_file="s.txt", files=("b.txt", "src/c.py"))
+    assert [(part.name, part.heading) for part in sent.parts] == [
+        ("s.txt", 0),
+        ("the prompt", 0),
+        ("b.txt", 2),
+        ("src/c.py", 2),
+    ]
+    messages = [message["content"] for message in sent.messages()]
+    assert messages == [sent.parts[0].text, "\n\n".join(part.text for part in sent.parts[1:])]
+    assert sent.parts[3].text.splitlines()[2] == "c = 3"
+    assert read(project, argument="x", system="y").parts[0] == Part("the system prompt", "y")
 
 
 @pytest.mark.parametrize(
@@ -438,6 +511,25 @@ def test_uncommitted_changes(repository: Path, git: Callable[..., str]) -> None:
     assert sent.files == (SentFile("git diff", len(raw), hashlib.sha256(raw).hexdigest()),)
 
 
+def test_changes_of_files_that_hold_secrets_by_name(repository: Path, git: Callable[..., str]) -> None:
+    (repository / "sub").mkdir()
+    (repository / "sub/.env").write_text("COLOUR=blue\n")
+    (repository / "café.key").write_text("?\n")
+    git("add", "sub/.env")
+    says = "git diff is not sent: it holds changes of '.env', and such a file (.env*) holds secrets | attach the other"
+    assert says in refusal(repository / "sub", argument="x", diff=True)
+    assert "'sub/.env'" in refusal(repository, argument="x", diff=True)
+    diff = read(repository, argument="x", diff=True, allow_paths=("sub/.env",)).parts[1]
+    assert (diff.name, diff.heading) == ("the diff", 2)
+    assert "+COLOUR=blue\n" in diff.text
+    git("add", "café.key")
+    assert "café.key" in refusal(repository, argument="x", diff=True, allow_paths=("sub/.env",))
+    git("commit", "-qm", "second")
+    git("mv", "sub/.env", "settings.txt")  # what is taken away stands in a diff as well
+    assert "'sub/.env'" in refusal(repository, argument="x", diff=True)
+    assert "'sub/.env'" in refusal(repository, argument="x", diff_base="HEAD")
+
+
 def test_before_the_first_commit(repository: Path, git: Callable[..., str]) -> None:
     first = git("rev-parse", "HEAD").strip()
     git("update-ref", "-d", "HEAD")
@@ -453,9 +545,7 @@ def test_changes_since_the_merge_base(repository: Path, git: Callable[..., str])
     git("add", ".")
     git("commit", "-qm", "second")
     (repository / "b.txt").write_text("committed\nuncommitted\n")
-    git(
-        "branch", "-f", "main", git("commit-tree", "HEAD~1^{tree}", "-p", "HEAD~1", "-m", "elsewhere").strip()
-    )
+    git("branch", "-f", "main", git("commit-tree", "HEAD~1^{tree}", "-p", "HEAD~1", "-m", "elsewhere").strip())
     sent = read(repository, argument="x", diff_base="main")
     assert "+committed\n+uncommitted\n" in sent.text
     assert [file.path for file in sent.files] == ["git diff --merge-base main"]
@@ -481,18 +571,14 @@ def test_unknown_revisions(repository: Path, base: str) -> None:
 
 
 def test_refused_diffs(repository: Path, git: Callable[..., str], tmp_path: Path) -> None:
-    assert "no changes: git diff is empty | attach files with -f." in refusal(
-        repository, argument="x", diff=True
-    )
+    assert "no changes: git diff is empty | attach files with -f." in refusal(repository, argument="x", diff=True)
     (repository / "new.txt").touch()
     assert "(1): new.txt" in refusal(repository, argument="x", diff=True)
     git("checkout", "-q", "--orphan", "other")
     git("commit", "-qm", "unrelated")
     assert "main and HEAD have no commit in common" in refusal(repository, argument="x", diff_base="main")
     (repository / "a.txt").write_text("long\n" * 500)
-    assert "git diff has more than 1,000 bytes" in refusal(
-        repository, argument="x", diff=True, max_bytes=1000
-    )
+    assert "git diff has more than 1,000 bytes" in refusal(repository, argument="x", diff=True, max_bytes=1000)
     assert "say what to do with git diff" in refusal(repository, diff=True)
     assert "git: not a git repository" in refusal(tmp_path, argument="x", diff=True)
 
@@ -586,9 +672,7 @@ def test_a_hook_is_not_run(repository: Path, git: Callable[..., str]) -> None:
     assert not sprung.exists()
 
 
-def test_no_folder_but_the_repository_is_read(
-    repository: Path, git: Callable[..., str], tmp_path: Path
-) -> None:
+def test_no_folder_but_the_repository_is_read(repository: Path, git: Callable[..., str], tmp_path: Path) -> None:
     for elsewhere in (tmp_path / "home", tmp_path):
         elsewhere.mkdir(exist_ok=True)
         (elsewhere / "a.txt").write_text("private\n")

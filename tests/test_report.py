@@ -9,9 +9,7 @@ from litellm_skill import report
 from litellm_skill.answer import Answer, Usage
 
 # Format characters that have a visible form, or without which emoji and scripts cannot be written.
-VISIBLE_FORMATS = {0x200C, 0x200D, 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD} | set(
-    range(0x600, 0x606)
-)
+VISIBLE_FORMATS = {0x200C, 0x200D, 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD} | set(range(0x600, 0x606))
 VISIBLE_FORMATS |= set(range(0x13430, 0x13440))
 
 

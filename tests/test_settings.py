@@ -125,9 +125,7 @@ def test_env_files_one_level_down_are_found() -> None:
         Path(name).mkdir()
         Path(name, ".env").write_text("X=1\n")
     Path("empty").mkdir()
-    assert settings.env_files_below(Path.cwd()) == [
-        Path.cwd() / name / ".env" for name in ("a", "b", "backend")
-    ]
+    assert settings.env_files_below(Path.cwd()) == [Path.cwd() / name / ".env" for name in ("a", "b", "backend")]
 
 
 def test_only_the_users_own_file_reaches_the_process_environment() -> None:

@@ -18,9 +18,7 @@ FIELDS = {"name", "description", "license", "compatibility", "metadata"}
 
 def front_matter() -> dict[str, str]:
     head = SKILL.split("---\n")[1]
-    return {
-        name: " ".join(text.split()) for name, text in re.findall(r"^(\w+):((?:.*)(?:\n .*)*)", head, re.M)
-    }
+    return {name: " ".join(text.split()) for name, text in re.findall(r"^(\w+):((?:.*)(?:\n .*)*)", head, re.M)}
 
 
 def test_it_is_valid(tmp_path: Path) -> None:

@@ -12,17 +12,17 @@ from dataclasses import dataclass, field
 from litellm_skill import providers
 from litellm_skill.faults import NotSetUp
 from litellm_skill.providers import Provider
-from litellm_skill.settings import Origin, Setting, Settings
+from litellm_skill.settings import Setting, Settings
 
 PROFILE_KEY, PROFILE_ADDRESS = "LLM_PROVIDER_API_KEY", "LLM_PROVIDER_BASE_URL"
 
 
 @dataclass(frozen=True)
 class Access:
-    """``key`` None: LiteLLM finds its credential itself (ambient), or none is needed.
+    """``key`` None: LiteLLM finds its credential itself (ambient), or none is needed. ``missing``: what is lacking.
 
-    ``address`` is the one that was set (by the variable ``address_name``, in ``address_source``), None for the provider's
-    own default; ``arguments`` go to LiteLLM as they are.
+    ``address`` is the one that was set (by the variable ``address_name``, in ``address_source``), None for the
+    provider's own default; ``arguments`` go to LiteLLM as they are.
     """
 
     provider: Provider

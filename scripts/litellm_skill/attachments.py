@@ -25,14 +25,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from litellm_skill import screen
 from litellm_skill.faults import BadInput, NotSetUp
+from litellm_skill.screen import Part
 
 # All attached files together may have this many times the limit of one: 16 MB, more than any model reads.
 _TOTAL_FACTOR = 8
 # O_NONBLOCK: opening a FIFO that took the file's place after the check must not wait for a writer.
-_OPEN_FLAGS = (
-    os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
-)
+_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 _NOT_TEXT = {
     b"\x89PNG\r\n\x1a\n": "a PNG image",
     b"\xff\xd8\xff": "a JPEG image",
@@ -45,6 +45,7 @@ _NOT_TEXT = {
 }
 _CONVERT = "convert it to UTF-8 first, for example with iconv -f LATIN1 -t UTF-8"
 _INSTEAD = "attach files with -f instead of a diff"
+_HEADING = 2  # lines before the content: its name and the fence
 _GIT_SECONDS = 30
 _GIT_NAMES_SHOWN = 50
 _GIT_ANSWER = 4_000_000  # bytes of git's answers that are not a diff
@@ -70,17 +71,22 @@ class SentFile:
 
 @dataclass(frozen=True)
 class Attachment:
-    """``text``: heading and fence, as they stand in the user message."""
+    """``part``: with heading and fence, as it stands in the user message."""
 
-    text: str
+    part: Part
     sent: SentFile
 
 
-def read_files(patterns: tuple[str, ...], directory: Path, max_bytes: int) -> Iterator[Attachment]:
-    """The files that ``patterns`` (paths and globs, relative to ``directory``) name, each once."""
+def read_files(
+    patterns: tuple[str, ...], directory: Path, max_bytes: int, allowed: tuple[str, ...] = ()
+) -> Iterator[Attachment]:
+    """The files that ``patterns`` (paths and globs, relative to ``directory``) name, each once.
+
+    Raises ``SecretFound`` before a file is opened whose name says that it holds secrets, unless it is ``allowed``.
+    """
     seen: set[str] = set()
     total = 0
-    for path in (path for pattern in patterns for path in _matches(pattern, directory)):
+    for path in (path for pattern in patterns for path in _matches(pattern, directory, allowed)):
         real = os.path.realpath(path)
         if real in seen:
             continue
@@ -93,28 +99,34 @@ def read_files(patterns: tuple[str, ...], directory: Path, max_bytes: int) -> It
                 f"the attached files come to more than {_TOTAL_FACTOR * max_bytes:,} bytes",
                 "attach fewer: name the folder or the suffix that matters",
             )
-        yield Attachment(f"File: {name}\n{_fenced(content, path.suffix[1:])}", _sent(name, raw))
+        text = f"File: {name}\n{_fenced(content, path.suffix[1:])}"
+        yield Attachment(Part(name, text, heading=_HEADING), _sent(name, raw))
 
 
-def read_diff(directory: Path, base: str | None, max_bytes: int) -> Attachment:
+def read_diff(directory: Path, base: str | None, max_bytes: int, allowed: tuple[str, ...] = ()) -> Attachment:
     """What is not committed yet; with ``base``, all that was added since the merge base with that revision.
 
     The diff of the whole repository around ``directory``, staged or not. Untracked files are named only.
+    Raises ``SecretFound`` when it holds changes of a file whose name says that it holds secrets.
     """
     top = _worktree(directory)
     name = f"git diff --merge-base {escape(base)}" if base is not None else "git diff"
     since = _merge_base(top, base) if base is not None else _head_or_empty(top)
-    raw = _git(top, *_filters_off(top), *_GIT_DIFF, since, "--", limit=max_bytes)
+    diff = (*_filters_off(top), *_GIT_DIFF)
+    raw = _git(top, *diff, since, "--", limit=max_bytes)
     if len(raw) > max_bytes:
         hint = "narrow it with --diff-base, or attach files with -f"
         raise BadInput(f"{name} has more than {max_bytes:,} bytes", hint)
     untracked = _untracked(top)
     if not raw:
         raise BadInput(f"no changes: {name} is empty", f"attach files with -f. {untracked}".rstrip())
+    changed = os.fsdecode(_git(top, *diff, "--name-only", "--no-renames", "-z", since, "--")).split("\0")
+    screen.check_changes((Path(top, path) for path in changed if path), name, directory, allowed)
     content = raw.decode("utf-8", "replace").replace("\0", "\ufffd")
     replaced = "" if content.encode() == raw else "\nBytes that are not UTF-8 text are shown as \ufffd."
     notes = replaced + (f"\n{untracked}" if untracked else "")
-    return Attachment(f"Changes ({name}):\n{_fenced(content, 'diff')}{notes}", _sent(name, raw))
+    text = f"Changes ({name}):\n{_fenced(content, 'diff')}{notes}"
+    return Attachment(Part("the diff", text, heading=_HEADING), _sent(name, raw))
 
 
 def read_text(path: Path, name: str, max_bytes: int) -> tuple[str, bytes]:
@@ -134,9 +146,7 @@ def read_text(path: Path, name: str, max_bytes: int) -> tuple[str, bytes]:
         raise BadInput(f"cannot read {name}: {reason}", "attach a file that you may read") from error
     if len(raw) > max_bytes:
         size = max(status.st_size, len(raw))
-        raise BadInput(
-            f"{name} has {size:,} bytes; the limit is {max_bytes:,}", "attach only the part that matters"
-        )
+        raise BadInput(f"{name} has {size:,} bytes; the limit is {max_bytes:,}", "attach only the part that matters")
     return decode(raw, name), raw
 
 
@@ -160,9 +170,7 @@ def check_text(text: str, name: str) -> str:
     bad = re.search("[\0\ud800-\udfff]", text)
     if bad:
         what = "NUL" if bad[0] == "\0" else "a byte that is not UTF-8"
-        raise BadInput(
-            f"{name} is not text: {what} at character {bad.start() + 1}", "put it into a UTF-8 file"
-        )
+        raise BadInput(f"{name} is not text: {what} at character {bad.start() + 1}", "put it into a UTF-8 file")
     return text
 
 
@@ -198,21 +206,21 @@ def _refuse_special(status: os.stat_result, name: str) -> None:
         raise BadInput(f"{name} is a directory", f"name its files, for example -f '{name}/**/*.py'")
     if not stat.S_ISREG(mode):
         kind = "FIFO" if stat.S_ISFIFO(mode) else "socket" if stat.S_ISSOCK(mode) else "device"
-        raise BadInput(
-            f"{name} is a {kind}, not a regular file", "to send what is piped in, make - the prompt"
-        )
+        raise BadInput(f"{name} is a {kind}, not a regular file", "to send what is piped in, make - the prompt")
 
 
-def _matches(pattern: str, directory: Path) -> list[Path]:
+def _matches(pattern: str, directory: Path, allowed: tuple[str, ...]) -> list[Path]:
     """Files that ``pattern`` means, sorted. A part of it that exists literally, as ``a[1].py``, is no glob.
 
     Directories are skipped, and names that begin with a dot too unless the pattern has such a part.
     ``**`` does not follow links; a link out of the folder that the pattern begins with is refused.
+    Nothing that may not be sent is left out silently: it is an error.
     """
     folder, parts = directory, Path(pattern).parts
     while parts and (not re.search(r"[*?\[]", parts[0]) or os.path.lexists(folder / parts[0])):
         folder, parts = folder / parts[0], parts[1:]
     if not parts:
+        screen.check_path(folder, label(folder, directory), directory, allowed)
         return [folder]
     glob = "/".join((*parts, "*") if parts[-1] == "**" else parts)
     try:
@@ -224,7 +232,9 @@ def _matches(pattern: str, directory: Path) -> list[Path]:
     if not found:
         raise BadInput(f"no file matches {escape(pattern)}", "patterns start at the working directory")
     for path in found:
-        _refuse_link_out(path, folder, directory)
+        screen.check_path(path, label(path, directory), directory, allowed, escape(pattern))
+        if not screen.is_allowed(path, directory, allowed):
+            _refuse_link_out(path, folder, directory)
     return found
 
 
@@ -256,9 +266,7 @@ def _worktree(directory: Path) -> str:
 
 
 def _filters_off(top: str) -> list[str]:
-    scopes_and_keys = os.fsdecode(_git(top, "config", "--list", "-z", "--name-only", "--show-scope")).split(
-        "\0"
-    )
+    scopes_and_keys = os.fsdecode(_git(top, "config", "--list", "-z", "--name-only", "--show-scope")).split("\0")
     options = []
     for scope, key in zip(scopes_and_keys[::2], scopes_and_keys[1::2], strict=False):
         if scope in ("local", "worktree") and key.startswith("filter."):

@@ -11,8 +11,8 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from litellm_skill import certificates, command, demo, plan, report, results, screen, settings
 from litellm_skill import catalog as models
+from litellm_skill import certificates, command, demo, plan, report, results, screen, settings
 from litellm_skill import prompt as prompts
 from litellm_skill.answer import Answer, envelope
 from litellm_skill.choice import Chooser
@@ -164,7 +164,8 @@ def _finish(args: argparse.Namespace, answer: Answer, prompt: Prompt, console: C
     elif answer.text and not answer.text.endswith("\n"):
         console.show("\n")
     if answer.dropped_params:
-        console.note(f"warning: dropped what {answer.model_requested} does not take: {', '.join(answer.dropped_params)}")
+        dropped = ", ".join(answer.dropped_params)
+        console.note(f"warning: dropped what {answer.model_requested} does not take: {dropped}")
     if answer.fault:
         console.fault(answer.fault)
     if args.usage:
@@ -177,7 +178,8 @@ def _write_out(args: argparse.Namespace, answer: Answer, console: Console) -> in
     if not args.out or not answer.text:
         return 0
     try:
-        Path(args.out).write_text(screen.redact(answer.text, console.secrets), encoding="utf-8", errors="backslashreplace")
+        text = console.redact(answer.text)
+        Path(args.out).write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         fault = BadInput(f"cannot write --out {args.out}: {error.strerror}", f"the answer is in {answer.result_file}")
         console.fault(fault)

@@ -102,9 +102,7 @@ class Catalog:
         live one in nothing but case and punctuation is a slip. Raises UnknownModel naming the nearest ids.
         """
         if not name.isprintable() or " " in name or not all(name.split("/")):
-            raise UnknownModel(
-                f"{name!r} is not a model name", "give provider/model, an alias, provider:role"
-            )
+            raise UnknownModel(f"{name!r} is not a model name", "give provider/model, an alias, provider:role")
         ask = _Question(name, usable, today, strict_names)
         if targets := self.aliases.get(name.lower()):
             return _callable_one([self._resolve(replace(ask, name=target)) for target in targets], usable)
@@ -265,9 +263,7 @@ def load(user_file: Path | None = None) -> Catalog:
     for id, stated in user.models.items():
         if stated.same_as and not catalog._listed(stated.same_as):
             what = f"{stated.same_as!r} is not in LiteLLM's table"
-            raise BadInput(
-                f'{user_file}: models."{id}".same_as: {what}', "name a row of the table, or leave it out"
-            )
+            raise BadInput(f'{user_file}: models."{id}".same_as: {what}', "name a row of the table, or leave it out")
     return catalog
 
 

@@ -25,10 +25,10 @@ EXIT_CODES = """exit codes:
 
 # Generation parameters by LiteLLM's names. Never an address, a key or a header: those would redirect a call.
 PARAMETERS = (
-    "frequency_penalty logit_bias logprobs max_completion_tokens max_tokens min_p parallel_tool_calls "
-    "presence_penalty reasoning_effort repetition_penalty seed service_tier stop temperature thinking "
-    "top_k top_logprobs top_p verbosity"
-).split()
+    *("frequency_penalty", "logit_bias", "logprobs", "max_completion_tokens", "max_tokens", "min_p"),
+    *("parallel_tool_calls", "presence_penalty", "reasoning_effort", "repetition_penalty", "seed", "service_tier"),
+    *("stop", "temperature", "thinking", "top_k", "top_logprobs", "top_p", "verbosity"),
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -54,7 +54,11 @@ def add_prompt(flags: argparse.ArgumentParser) -> None:
     group.add_argument("-s", "--system", metavar="TEXT", help="system prompt")
     group.add_argument("--system-file", metavar="F", help="read the system prompt from a file")
     group.add_argument(
-        "-f", "--file", action="append", default=[], metavar="PATH", help="attach a text file or a quoted glob (repeatable)"
+        *("-f", "--file"),
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="attach a text file or a quoted glob (repeatable)",
     )
     group.add_argument("--diff", action="store_true", help="attach git diff: uncommitted changes")
     group.add_argument("--diff-base", metavar="REF", help="attach what changed since REF")
@@ -63,20 +67,31 @@ def add_prompt(flags: argparse.ArgumentParser) -> None:
 def add_model(flags: argparse.ArgumentParser) -> None:
     group = flags.add_argument_group("whom to ask")
     group.add_argument(
-        "-m", "--model", metavar="NAME", help="provider/model, an alias (gpt, gemini …) or a role (openai:best); default: LLM_MODEL, else the best of a vendor other than the host agent's"
+        *("-m", "--model"),
+        metavar="NAME",
+        help="provider/model, an alias (gpt, gemini …) or a role (openai:best); default: LLM_MODEL, else the best of "
+        "a vendor other than the host agent's",
     )
     group.add_argument(
         "--fallback", action="append", default=[], metavar="NAME", help="ask this one when the model fails (repeatable)"
     )
     group.add_argument("--env-file", metavar="F", help="read this .env and no other")
     group.add_argument("--demo", action="store_true", help="call no model: try the whole path without a key")
-    group.add_argument("--dry-run", action="store_true", help="say what would be sent where and what it may cost; send nothing")
-    group.add_argument("--timeout", type=seconds, metavar="S", help="wall clock for the call (default 100; local models 600)")
+    group.add_argument(
+        "--dry-run", action="store_true", help="say what would be sent where and what it may cost; send nothing"
+    )
+    group.add_argument(
+        "--timeout", type=seconds, metavar="S", help="wall clock for the call (default 100; local models 600)"
+    )
     group.add_argument(
         "--idle-timeout", type=seconds, metavar="S", help="give up when no content has come for this long (default 60)"
     )
-    group.add_argument("--retries", type=_whole, default=2, metavar="N", help="tries after a passing failure (default 2)")
-    group.add_argument("--max-cost", type=usd, metavar="USD", help="limit the answer to what this buys; refuse if that is too little")
+    group.add_argument(
+        "--retries", type=_whole, default=2, metavar="N", help="tries after a passing failure (default 2)"
+    )
+    group.add_argument(
+        "--max-cost", type=usd, metavar="USD", help="limit the answer to what this buys; refuse if that is too little"
+    )
 
 
 def add_generation(flags: argparse.ArgumentParser) -> None:
@@ -85,7 +100,12 @@ def add_generation(flags: argparse.ArgumentParser) -> None:
     group.add_argument("--max-tokens", type=_count, metavar="N", help="output limit")
     group.add_argument("--temperature", type=float, metavar="T")
     group.add_argument(
-        "-o", "--option", nargs=2, action="append", default=[], metavar=("KEY", "VALUE"), help="any other: " + ", ".join(PARAMETERS)
+        *("-o", "--option"),
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("KEY", "VALUE"),
+        help="any other: " + ", ".join(PARAMETERS),
     )
     group.add_argument("--strict-params", action="store_true", help="fail when the model does not take one")
 

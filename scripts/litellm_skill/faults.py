@@ -141,7 +141,8 @@ class HttpReply:
 class Circumstances:
     """What must be known beside the exception: whom we asked, with which key, and what had come.
 
-    ``reply`` is one with an error status, ``answered`` whether any came; ``redact`` takes the keys out of the provider's words, before they are shortened.
+    ``reply`` is one with an error status, ``answered`` whether any came; ``redact`` takes the keys out of the
+    provider's words, before they are shortened.
     """
 
     model: str
@@ -173,7 +174,8 @@ def classify(error: BaseException, at: Circumstances) -> Fault:
 
 def _of_time(error: BaseException, at: Circumstances) -> Fault | None:
     if isinstance(error, TimeoutError):
-        return DeadlinePassed(f"no answer from {at.host} within {at.timeout:g} s", "raise --timeout, or ask a faster model")
+        what = f"no answer from {at.host} within {at.timeout:g} s"
+        return DeadlinePassed(what, "raise --timeout, or ask a faster model")
     return None
 
 
@@ -221,13 +223,15 @@ def _by_cause(chain: list[BaseException], at: Circumstances) -> Fault | None:
     for cause in chain:
         if isinstance(cause, ssl.SSLCertVerificationError):
             reason = getattr(getattr(cause, "certificate_error", cause), "verify_message", "")  # aiohttp wraps it
-            return ProviderFailure(f"the certificate of {at.host} is not trusted: {reason}", f"name your CA in {OWN_CA}")
+            what = f"the certificate of {at.host} is not trusted: {reason}"
+            return ProviderFailure(what, f"name your CA in {OWN_CA}")
         if isinstance(cause, ssl.SSLError):
             return ProviderFailure(f"no TLS with {at.host}", "check the address: https or http?")
         if isinstance(cause, socket.gaierror):
             return ProviderFailure(f"cannot resolve {at.host}", "check the address and the network", retryable=True)
         if isinstance(cause, ConnectionRefusedError):
-            return ProviderFailure(f"connection refused by {at.host}", "check the address; does it run?", retryable=True)
+            what = f"connection refused by {at.host}"
+            return ProviderFailure(what, "check the address; does it run?", retryable=True)
         if isinstance(cause, PermissionError):
             return ProviderFailure("a sandbox forbids network access", "allow it in the host's settings (see SKILL.md)")
     return None

@@ -21,9 +21,7 @@ def plain(id: str) -> str:
     return "".join(filter(str.isalnum, id.lower()))
 
 
-def nearest(
-    name: str, ids: Sequence[str], *, chosen: Sequence[str], vendor: str, limit: int = 3
-) -> list[str]:
+def nearest(name: str, ids: Sequence[str], *, chosen: Sequence[str], vendor: str, limit: int = 3) -> list[str]:
     """The ``limit`` ids of ``ids`` nearest to ``name``; of equals the first. A snapshot stands for its model.
 
     Preferred are ``chosen`` ids (roles and aliases, the earlier the more) and those of the maker ``vendor``,

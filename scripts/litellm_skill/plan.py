@@ -20,7 +20,9 @@ ANTHROPIC_OUTPUT = 8_192  # tokens; that wire requires a limit, and the table ma
 
 @dataclass(frozen=True)
 class Plan:
-    """``parameters``: generation parameters as they will be sent. Tokens are estimates; costs are in USD, None when the price is unknown."""
+    """``parameters``: generation parameters as they will be sent.
+
+    Tokens are estimates; costs are in USD, None when the price is unknown."""
 
     choice: Choice
     parameters: Mapping[str, Any]

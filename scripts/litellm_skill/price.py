@@ -59,9 +59,7 @@ def from_row(row: Mapping[str, Any]) -> Price | None:
 def _ranges(row: Mapping[str, Any]) -> list[Tier]:
     """Steps of a ``tiered_pricing`` list, whose items have a ``range`` of prompt tokens."""
     items = [item for item in row.get("tiered_pricing") or [] if "range" in item]
-    return [
-        _tier(item, "", int(item["range"][0])) for item in sorted(items, key=lambda item: item["range"][0])
-    ]
+    return [_tier(item, "", int(item["range"][0])) for item in sorted(items, key=lambda item: item["range"][0])]
 
 
 def _thresholds(row: Mapping[str, Any]) -> list[Tier]:
@@ -111,9 +109,7 @@ def _usd_per_unit(value: Mapping[str, Any]) -> float:
     if "usd_per_unit" in value:
         return _number(value, "usd_per_unit")
     if value.get("currency", "USD") != "USD":
-        raise ValueError(
-            f"currency {value['currency']!r} needs usd_per_unit, the dollars one unit of it costs"
-        )
+        raise ValueError(f"currency {value['currency']!r} needs usd_per_unit, the dollars one unit of it costs")
     return 1.0
 
 

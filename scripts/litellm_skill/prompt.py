@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from litellm_skill import screen
 from litellm_skill.attachments import (
     Attachment,
     SentFile,
@@ -19,6 +20,7 @@ from litellm_skill.attachments import (
     read_text,
 )
 from litellm_skill.faults import BadInput
+from litellm_skill.screen import Part
 
 # Seconds until the first byte. A host agent may leave a pipe open into which nobody ever writes.
 STDIN_UNASKED_S = 5.0
@@ -29,7 +31,11 @@ _HOW = "give it as the first argument, with --prompt-file F, or piped in with -"
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the command line named; paths are relative to the working directory."""
+    """What the command line named; paths are relative to the working directory.
+
+    ``allow_paths``: files that may be sent although their names say that they hold secrets, or that lie behind a link
+    out of the working directory.
+    """
 
     argument: str | None = None
     prompt_file: str | None = None
@@ -38,32 +44,45 @@ class Inputs:
     files: tuple[str, ...] = ()
     diff: bool = False
     diff_base: str | None = None
+    allow_paths: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """``text`` is the whole user message: the prompt itself, then files, then the diff."""
+    """``content`` makes up the user message: the prompt itself, then files, then the diff."""
 
-    text: str
-    system: str | None
-    files: tuple[SentFile, ...]
+    content: tuple[Part, ...]
+    system: Part | None = None
+    files: tuple[SentFile, ...] = ()
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Everything that would be sent."""
+        return (self.system, *self.content) if self.system else self.content
+
+    @property
+    def text(self) -> str:
+        """The whole user message."""
+        return "\n\n".join(part.text for part in self.content)
 
     @property
     def characters(self) -> int:
-        return len(self.system or "") + len(self.text)
+        return sum(len(message["content"]) for message in self.messages())
 
     @property
     def tokens(self) -> int:
         """Estimate; see ``estimate_tokens``."""
-        return estimate_tokens(self.system or "") + estimate_tokens(self.text)
+        return sum(estimate_tokens(message["content"]) for message in self.messages())
 
     def messages(self) -> list[dict[str, str]]:
-        system = [{"role": "system", "content": self.system}] if self.system else []
+        system = [{"role": "system", "content": self.system.text}] if self.system else []
         return [*system, {"role": "user", "content": self.text}]
 
 
 def read(inputs: Inputs, *, stdin: BinaryIO | None, directory: Path, max_bytes: int = 2_000_000) -> Prompt:
-    """Everything that ``inputs`` names, read and checked. Raises ``BadInput``; without git, ``NotSetUp``.
+    """Everything that ``inputs`` names, read and checked; not yet scanned (``screen.scan``).
+
+    Raises ``BadInput``; ``SecretFound`` for a file that is not to be opened; without git, ``NotSetUp``.
 
     ``max_bytes`` limits each file, stdin and the diff. Without attachments ``text`` is exactly the prompt.
     """
@@ -71,13 +90,15 @@ def read(inputs: Inputs, *, stdin: BinaryIO | None, directory: Path, max_bytes: 
         raise BadInput("two prompts: an argument and --prompt-file", "give one of them")
     if inputs.system is not None and inputs.system_file is not None:
         raise BadInput("two system prompts: --system and --system-file", "give one of them")
-    system = _system_text(inputs, directory, max_bytes)
-    attachments = list(read_files(inputs.files, directory, max_bytes))
+    system = _system(inputs, directory, max_bytes)
+    attachments = list(read_files(inputs.files, directory, max_bytes, inputs.allow_paths))
     if inputs.diff or inputs.diff_base is not None:
-        attachments.append(read_diff(directory, inputs.diff_base, max_bytes))
-    text = _prompt_text(inputs, attachments, stdin, directory, max_bytes)
-    whole = "\n\n".join([text, *(attachment.text for attachment in attachments)])
-    return Prompt(whole, system or None, tuple(attachment.sent for attachment in attachments))
+        attachments.append(read_diff(directory, inputs.diff_base, max_bytes, inputs.allow_paths))
+    itself = _itself(inputs, stdin, directory, max_bytes)
+    if not itself.text.strip():
+        raise _no_prompt(attachments)
+    content = (itself, *(attachment.part for attachment in attachments))
+    return Prompt(content, system, tuple(attachment.sent for attachment in attachments))
 
 
 # Each match is about one token: a short word or a part of a long one, up to three digits, some punctuation,
@@ -112,36 +133,39 @@ def estimate_tokens(text: str) -> int:
     return round(tokens + len(rest))
 
 
-def _system_text(inputs: Inputs, directory: Path, max_bytes: int) -> str | None:
+def _system(inputs: Inputs, directory: Path, max_bytes: int) -> Part | None:
+    """None when it is empty: some providers refuse an empty message."""
     if inputs.system_file is not None:
-        return _file_text(inputs.system_file, directory, max_bytes)
-    return None if inputs.system is None else check_text(inputs.system, "the system prompt")
-
-
-def _prompt_text(
-    inputs: Inputs, attachments: list[Attachment], stdin: BinaryIO | None, directory: Path, max_bytes: int
-) -> str:
-    if "-" in (inputs.argument, inputs.prompt_file):
-        text = _stdin_text(stdin, STDIN_ASKED_S, max_bytes)
-    elif inputs.prompt_file is not None:
-        text = _file_text(inputs.prompt_file, directory, max_bytes)
-    elif inputs.argument is not None:
-        text = check_text(inputs.argument, "the prompt")
-    elif stdin is None or stdin.closed or stdin.isatty():
-        text = ""
+        part = _file(inputs.system_file, inputs, directory, max_bytes)
     else:
-        text = _stdin_text(stdin, STDIN_UNASKED_S, max_bytes)
-    if text.strip():
-        return text
+        part = Part("the system prompt", check_text(inputs.system or "", "the system prompt"))
+    return part if part.text else None
+
+
+def _itself(inputs: Inputs, stdin: BinaryIO | None, directory: Path, max_bytes: int) -> Part:
+    if "-" in (inputs.argument, inputs.prompt_file):
+        return Part("stdin", _stdin_text(stdin, STDIN_ASKED_S, max_bytes))
+    if inputs.prompt_file is not None:
+        return _file(inputs.prompt_file, inputs, directory, max_bytes)
+    if inputs.argument is not None:
+        return Part("the prompt", check_text(inputs.argument, "the prompt"))
+    if stdin is None or stdin.closed or stdin.isatty():
+        return Part("the prompt", "")
+    return Part("stdin", _stdin_text(stdin, STDIN_UNASKED_S, max_bytes))
+
+
+def _no_prompt(attachments: list[Attachment]) -> BadInput:
     if attachments:
         names = ", ".join(attachment.sent.path for attachment in attachments[:3])
-        raise BadInput(f"no prompt: say what to do with {names}", _HOW)
-    raise BadInput("no prompt, or an empty one", _HOW)
+        return BadInput(f"no prompt: say what to do with {names}", _HOW)
+    return BadInput("no prompt, or an empty one", _HOW)
 
 
-def _file_text(name: str, directory: Path, max_bytes: int) -> str:
+def _file(name: str, inputs: Inputs, directory: Path, max_bytes: int) -> Part:
     path = directory / name
-    return read_text(path, label(path, directory), max_bytes)[0]
+    shown = label(path, directory)
+    screen.check_path(path, shown, directory, inputs.allow_paths)
+    return Part(shown, read_text(path, shown, max_bytes)[0])
 
 
 def _stdin_text(stdin: BinaryIO | None, wait: float, max_bytes: int) -> str:

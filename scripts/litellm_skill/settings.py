@@ -146,9 +146,7 @@ def _keep(values: dict[str, Setting], setting: Setting) -> None:
         values[setting.name] = Setting(setting.name, setting.value.strip(), setting.origin, setting.path)
 
 
-def _files(
-    environ: Mapping[str, str], directory: Path, env_file: Path | None
-) -> Iterator[tuple[Origin, Path]]:
+def _files(environ: Mapping[str, str], directory: Path, env_file: Path | None) -> Iterator[tuple[Origin, Path]]:
     user = user_directory(environ) / ".env"
     if env_file is not None:
         own = env_file.resolve().parent == user.parent.resolve()

@@ -100,9 +100,7 @@ def _patience_ends(limits: Limits, received: Received) -> tuple[float, bool]:
     return min(limits.deadline, silent_at), silent_at < limits.deadline
 
 
-async def _receive_whole(
-    litellm: ModuleType, call: Mapping[str, Any], received: Received, traffic: Traffic
-) -> None:
+async def _receive_whole(litellm: ModuleType, call: Mapping[str, Any], received: Received, traffic: Traffic) -> None:
     try:
         received.take_whole(await litellm.acompletion(**call))
     except Exception:
@@ -154,7 +152,8 @@ def arguments(question: Question, limits: Limits) -> dict[str, Any]:
 def _silent(limits: Limits, received: Received) -> Fault:
     what = f"no content for {limits.idle:g} s"
     if received.text:
-        return faults.IncompleteAnswer(f"the answer stopped in the middle: {what}", "ask again, or raise --idle-timeout")
+        what = f"the answer stopped in the middle: {what}"
+        return faults.IncompleteAnswer(what, "ask again, or raise --idle-timeout")
     return DeadlinePassed(f"{what}, and none before", "raise --idle-timeout, or ask a faster model")
 
 

@@ -1,5 +1,5 @@
-"""What LiteLLM drops of a whole Gemini reply: it raises when usage is missing or a text is null, and throws away the text
-of a reply that a filter stopped (litellm 1.106.2). Wire format: Gemini API, ``GenerateContentResponse``."""
+"""What LiteLLM drops of a whole Gemini reply: it raises when usage is missing or a text is null, and throws away the
+text of a reply that a filter stopped (litellm 1.106.2). Wire format: Gemini API, ``GenerateContentResponse``."""
 
 from __future__ import annotations
 

@@ -10,7 +10,6 @@ from typing import Any
 from litellm_skill import faults
 from litellm_skill.answer import Usage
 
-
 MAX_CHARACTERS = 20_000_000
 
 
@@ -103,7 +102,8 @@ def incompleteness(received: Received, *, streamed: bool) -> faults.Fault | None
     """Why a reply that ended without an error is still not a whole answer; None when it is."""
     reason, text = received.finish_reason, received.text.strip()
     if reason == "content_filter":
-        return faults.PolicyRefusal("the provider's content filter stopped the answer", "rephrase, or ask another model")
+        what = "the provider's content filter stopped the answer"
+        return faults.PolicyRefusal(what, "rephrase, or ask another model")
     if reason == "length":
         return _cut_at_the_limit(received)
     if not text and streamed and reason is None:

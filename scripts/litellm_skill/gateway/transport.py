@@ -117,7 +117,8 @@ def _kind(response: Any) -> str:
 
 def _web_page(request: Any) -> Fault:
     host = request.url.netloc.decode()
-    return ProviderFailure(f"{host} answers with a web page: it is not a provider's API", "check the provider's address")
+    what = f"{host} answers with a web page: it is not a provider's API"
+    return ProviderFailure(what, "check the provider's address")
 
 
 def _redirect(request: Any, response: Any) -> Fault:
@@ -175,8 +176,10 @@ def _check_readable(line: bytes) -> None:
     try:
         json.loads(data)
     except ValueError as error:
-        raise IncompleteAnswer("a piece of the reply cannot be read; what came before it is kept", "ask again") from error
+        what = "a piece of the reply cannot be read; what came before it is kept"
+        raise IncompleteAnswer(what, "ask again") from error
 
 
 def _too_large(limit: int) -> Fault:
-    return IncompleteAnswer(f"the reply is larger than {limit // 1_000_000} MB; it was stopped", "ask for a shorter answer")
+    what = f"the reply is larger than {limit // 1_000_000} MB; it was stopped"
+    return IncompleteAnswer(what, "ask for a shorter answer")

@@ -1,0 +1,93 @@
+"""Start-up: run ``main`` in an interpreter that has the locked packages, wherever it was started.
+
+In this order: this interpreter has them; an environment built earlier has them, and its Python takes over the
+process; one is built first (``installation``); else exit 3 with two lines of what is wrong and what to do.
+
+This file, ``environment``, ``installation``, ``installer``, ``package_index`` and the entry scripts are read
+by whatever ``python3`` is: Python 3.8 syntax, standard library only.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from litellm_skill import environment
+
+TYPE_CHECKING = False  # importing typing or collections would cost every call a millisecond
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SKILL = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+LOCK = os.path.join(SKILL, "requirements.lock")
+_ENTERED = "litellm_skill"  # an -X option: unlike a variable, the programs that main starts do not inherit it
+
+
+def run(main: Callable[[], int | None]) -> None:
+    """Run ``main`` with the locked packages at hand; leave the process with its code. Does not return."""
+    try:
+        if not _can_run_here():
+            _enter(python_for(LOCK))
+    except environment.SetupFailed as failed:
+        explain(failed)
+        sys.exit(failed.exit_code)
+    _leave(main)
+
+
+def explain(failed: environment.SetupFailed) -> None:
+    sys.stderr.write(f"error: {failed}\nnext: {failed.next_step}\n")
+
+
+def python_for(lock_file: str) -> str:
+    """A Python with the packages that ``lock_file`` names, installed if need be. Raises SetupFailed."""
+    found = environment.find(lock_file)
+    if found is None:
+        from litellm_skill import installation
+
+        found = installation.build(lock_file)
+    return found
+
+
+def _can_run_here() -> bool:
+    """Raises SetupFailed in an environment that lacks its own packages: to enter it again would never end."""
+    if sys.version_info[:2] >= environment.FLOOR and sys.argv[1:] in (["-h"], ["--help"]):
+        return True  # help needs no package, so nothing is installed for it
+    if environment.supported() and environment.holds(environment.read(LOCK), sys.path):
+        return True
+    if _ENTERED in sys._xoptions:
+        what = f"{sys._xoptions[_ENTERED]} does not see the packages of its environment"
+        raise environment.SetupFailed(what, "remove that environment's folder, then run the command again")
+    return False
+
+
+def _enter(python: str) -> None:
+    """Let ``python`` run the same command line in place of this interpreter.
+
+    -E and -s keep the user's PYTHONPATH and site-packages from shadowing the locked versions; the variables
+    themselves stay for the programs that main starts.
+    """
+    command = [python, "-E", "-s", "-X", f"{_ENTERED}={python}", *sys.argv]
+    if os.name != "nt":
+        os.execv(python, command)
+    import signal
+    import subprocess
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both; the child decides
+    sys.exit(subprocess.call(command))
+
+
+def _leave(main: Callable[[], int | None]) -> None:
+    """Without the interpreter's own end: LiteLLM's tear-down costs a second."""
+    try:
+        code = main()
+    except SystemExit as leaving:
+        code = leaving.code
+    if isinstance(code, str):
+        sys.stderr.write(f"{code}\n")
+    code = code if isinstance(code, int) else int(code is not None)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # a full disk, or a reader that has gone: what was written is not all there
+            code = code or 1
+    os._exit(code)

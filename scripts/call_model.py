@@ -4,6 +4,7 @@
 # dependencies = [
 #   "litellm[mcp]>=1.106.2,<1.110,!=1.82.7,!=1.82.8",
 #   "python-dotenv>=1.2,<2",
+#   "certifi>=2025.1.31",
 # ]
 # ///
 """Put one prompt to one model of any vendor and bring the answer back."""

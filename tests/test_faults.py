@@ -11,6 +11,7 @@ import pytest
 from conftest import Outcome
 from fault_cases import CASES, Case
 from faulty_server import TEXT, FaultyServer, sent_text
+from litellm_skill.gateway import library
 
 KEY = "hk3-Qz81_aBc.9f/+=x"  # a shape no list of prefixes knows
 MODELS = {
@@ -25,6 +26,12 @@ ADDRESSES = {
     "messages": ("ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY"),
     "gemini": ("GEMINI_API_BASE", "GEMINI_API_KEY"),
 }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def imported() -> None:
+    """LiteLLM's import is part of a command's time, but no part of what is tested here."""
+    library.load()
 
 
 def point_at(server: FaultyServer, wire: str, monkeypatch: pytest.MonkeyPatch) -> str:

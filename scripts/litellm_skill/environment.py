@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 FLOOR = (3, 11)  # pyproject's requires-python
 CEILING = (3, 15)  # where LiteLLM's own range ends; excluded
 # What pyproject asks for: distribution -> module. mcp stands for LiteLLM's extra of that name.
-DIRECT = {"litellm": "litellm", "mcp": "mcp", "python-dotenv": "dotenv"}
+DIRECT = {"litellm": "litellm", "mcp": "mcp", "python-dotenv": "dotenv", "httpx": "httpx", "certifi": "certifi"}
 MARK = "packages.txt"  # written last: names the folder of the packages, relative to the environment
 
 
@@ -61,22 +61,24 @@ def find(lock_file: str) -> str | None:
 
 
 def holds(lock: str, folders: Iterable[str]) -> bool:
-    """Whether an import that searches ``folders`` finds each direct dependency at exactly the locked version.
+    """Whether an import that searches ``folders`` finds LiteLLM at exactly the locked version, and all else.
 
-    Looks for the files themselves: importlib.metadata costs 16 ms to import, and the version that it reports
-    may be shadowed by another copy earlier on the path.
+    Looks for the files themselves: importlib.metadata costs 16 ms to import, and the version that it reports may be
+    shadowed by another copy earlier on the path.
     """
-    return all(_holds(lock, folders, *names) for names in DIRECT.items())
+    version = lock.partition("\nlitellm==")[2].partition(" ")[0]
+    places = {module: _place(module, folders) for module in DIRECT.values()}
+    record = os.path.join(places["litellm"] or "", f"litellm-{version}.dist-info", "METADATA")
+    return all(places.values()) and os.path.isfile(record)
 
 
-def _holds(lock: str, folders: Iterable[str], distribution: str, module: str) -> bool:
-    version = lock.partition(f"\n{distribution}==")[2].partition(" ")[0]
-    record = f"{distribution.replace('-', '_')}-{version}.dist-info"
+def _place(module: str, folders: Iterable[str]) -> str | None:
+    """The first folder that has it."""
     for folder in folders:
         source = os.path.join(folder, module)
         if os.path.isfile(os.path.join(source, "__init__.py")) or os.path.isfile(f"{source}.py"):
-            return os.path.isfile(os.path.join(folder, record, "METADATA"))
-    return False
+            return folder
+    return None
 
 
 def name_for(lock: str) -> str:

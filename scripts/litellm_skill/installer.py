@@ -45,24 +45,23 @@ def install(lock_file: str, folder: str, destination: str) -> str:
         raise _needs_uv()
     say(f"first run, installing {_amount(lock_file)} with {'uv' if uv else 'pip'} into {destination}")
     try:
-        _fill(uv, lock_file, folder)
-        _point_scripts(folder, destination)
+        _fill(uv, lock_file, folder, destination)
         return _packages_in(folder)
     except _Failed as failed:
         raise SetupFailed(f"the installation failed: {failed}", _next_step()) from None
 
 
-def _fill(uv: list[str] | None, lock_file: str, folder: str) -> None:
-    if uv is None:
-        _fill_with_pip(lock_file, folder)
-        return
-    try:
-        _fill_with_uv(uv, lock_file, folder)
-    except _Failed as with_uv:
-        if not supported():
-            raise
-        say(f"uv failed, trying pip: {with_uv}")
-        _fill_with_pip(lock_file, folder)
+def _fill(uv: list[str] | None, lock_file: str, folder: str, destination: str) -> None:
+    if uv is not None:
+        try:
+            _fill_with_uv(uv, lock_file, folder)
+            return
+        except _Failed as failed:
+            if not supported():
+                raise
+            say(f"uv failed, trying pip: {failed}")
+    _fill_with_pip(lock_file, folder)
+    _point_scripts(folder, destination)
 
 
 def _packages_in(folder: str) -> str:
@@ -153,6 +152,8 @@ def _uv_variables(home: str) -> dict[str, str]:
 
 def _can_write(folder: str) -> bool:
     """There, or in the nearest folder above that exists."""
+    if not os.path.isabs(folder):  # no home at all
+        return False
     while not os.path.lexists(folder) and folder != os.path.dirname(folder):
         folder = os.path.dirname(folder)
     try:
@@ -184,16 +185,14 @@ def _run_ensurepip(python: str, home: str) -> None:
 
 def _point_scripts(folder: str, destination: str) -> None:
     """pip writes the path of the environment's Python into its scripts; uv (--relocatable) does without."""
-    before, after = os.fsencode(folder), os.fsencode(destination)
     for entry in os.scandir(os.path.dirname(python_in(folder))):
         if not entry.is_file(follow_symlinks=False):
             continue
-        with open(entry.path, "rb+") as file:
+        with open(entry.path, "rb") as file:
             script = file.read() if file.read(2) == b"#!" else b""
-            if before in script:
-                file.seek(0)
-                file.write(b"#!" + script.replace(before, after))
-                file.truncate()
+        if script:
+            with open(entry.path, "wb") as file:
+                file.write(b"#!" + script.replace(os.fsencode(folder), os.fsencode(destination)))
 
 
 def _base_python() -> str:

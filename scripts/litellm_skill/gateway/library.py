@@ -22,11 +22,12 @@ QUIET_IMPORT = {
     "LITELLM_MODE": "PRODUCTION",  # else it loads the nearest .env above site-packages
     "LITELLM_LOG": "ERROR",  # DEBUG and INFO go to stdout, 13 kB for one call
 }
-# Filtered by LiteLLM itself, but only where and while its import happens; they would be lines on stderr.
+# Lines on stderr that say nothing to the user. The first two LiteLLM filters itself, but only as it is imported.
 WARNINGS = (
     ".*`ReadOnly` qualifier",
     ".*Accessing the .* attribute on the instance is deprecated",
     "Pydantic serializer warnings",
+    "coroutine .* was never awaited",  # of a call that was left at its deadline
 )
 REROUTING = ("USE_LITELLM_PROXY",)  # would send every model to an address this project did not choose
 
@@ -59,7 +60,7 @@ def know(litellm: ModuleType, model: Model) -> None:
     of one that reached its limit."""
     provider, _, name = model.id.partition("/responses/")
     if name and not model.known:
-        row = {"litellm_provider": provider, "mode": "responses", "supports_native_streaming": True}
+        row = {"litellm_provider": provider, "mode": "chat", "supports_native_streaming": True}
         litellm.register_model({name: row})
 
 

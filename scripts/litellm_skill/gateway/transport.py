@@ -137,7 +137,7 @@ def _guarded_bytes(aiter_bytes: Any) -> Any:
         kind = _kind(response)
         async with contextlib.aclosing(aiter_bytes(response, chunk_size)) as chunks:
             bounded = _bounded(chunks, MAX_STREAM if kind in STREAMS else MAX_BYTES)
-            async for piece in _whole_lines(bounded) if kind == STREAMS[0] else bounded:
+            async for piece in _whole_events(bounded) if kind == STREAMS[0] else bounded:
                 yield piece
 
     return guarded
@@ -152,32 +152,51 @@ async def _bounded(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[by
         yield chunk
 
 
-async def _whole_lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The lines of an event stream, whole. Raises IncompleteAnswer at the first whose data cannot be read."""
+async def _whole_events(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The lines of an event stream that belong to an event with data: one without breaks OpenAI's client.
+
+    A line with data goes on at once, for not every server sends the blank line that ends an event. Raises
+    IncompleteAnswer at the first data that cannot be read.
+    """
+    waiting, open_event = b"", False
+    async for line in _lines(chunks):
+        if _is_data(line):
+            yield waiting + line
+            waiting, open_event = b"", True
+        elif line.strip():
+            waiting += line
+        else:
+            if open_event:
+                yield line
+            waiting, open_event = b"", False
+
+
+async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """With their ends; the last one may have none."""
     rest = b""
     async for chunk in chunks:
         *lines, rest = (rest + chunk).split(b"\n")
         if len(rest) > MAX_BYTES:
             raise _too_large(MAX_BYTES)
         for line in lines:
-            _check_readable(line)
             yield line + b"\n"
     if rest:
-        _check_readable(rest)
         yield rest
 
 
-def _check_readable(line: bytes) -> None:
-    """Data of an event is JSON, or OpenAI's closing mark."""
+def _is_data(line: bytes) -> bool:
+    """Whether a line holds data of an event: JSON, or OpenAI's closing mark. Raises IncompleteAnswer if it is neither."""
     name, _, data = line.partition(b":")
     data = data.strip()
-    if name != b"data" or data in (b"", b"[DONE]"):
-        return
-    try:
-        json.loads(data)
-    except ValueError as error:
-        what = "a piece of the reply cannot be read; what came before it is kept"
-        raise IncompleteAnswer(what, "ask again") from error
+    if name != b"data" or not data:
+        return False
+    if data != b"[DONE]":
+        try:
+            json.loads(data)
+        except ValueError as error:
+            what = "a piece of the reply cannot be read; what came before it is kept"
+            raise IncompleteAnswer(what, "ask again") from error
+    return True
 
 
 def _too_large(limit: int) -> Fault:

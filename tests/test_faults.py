@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Outcome
-from fault_cases import CASES, Case
-from faulty_server import TEXT, FaultyServer, sent_text
+from fault_cases import CASES, QUICK, Case
+from faulty_server import ANSI_TEXT, INJECT_TEXT, REPEATED_PIECE, TEXT, FaultyServer, sent_text
 from litellm_skill.gateway import library
 
 KEY = "hk3-Qz81_aBc.9f/+=x"  # a shape no list of prefixes knows
@@ -68,6 +69,49 @@ def test_fault(
     assert case.said in outcome.stderr
     assert_clean(outcome)
     assert seconds < float(case.flags[1]) + 1
+
+
+@pytest.mark.parametrize("wire", MODELS)
+def test_who_really_answered(run: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch, wire: str) -> None:
+    """A retired name may be served by a dearer model: the name in the reply counts."""
+    with FaultyServer("other_model", other_model="dearer-model") as server:
+        model = point_at(server, wire, monkeypatch)
+        document = json.loads(run("call_model", "hi", "-m", model, "--json").stdout)
+    assert (document["model_requested"], document["model_used"]) == (model, f"{model.split('/')[0]}/dearer-model")
+
+
+@pytest.mark.parametrize("wire", MODELS)
+@pytest.mark.parametrize("scenario", ["echo_key", "echo_key_mid", "echo_key_text"])
+@pytest.mark.parametrize("flags", [(), ("--json",), ("-v", "-u")])
+def test_no_key_is_shown_or_kept(
+    run: Callable[..., Outcome],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    wire: str,
+    scenario: str,
+    flags: tuple[str, ...],
+) -> None:
+    """Gateways repeat the key they were sent, in errors and in answers."""
+    with FaultyServer(scenario) as server:
+        outcome = run("call_model", "hi", "-m", point_at(server, wire, monkeypatch), *QUICK, *flags)
+        assert KEY in server.requests[0].credentials
+    assert_clean(outcome)
+    kept = [path.read_text() for path in tmp_path.rglob("*.txt")]
+    assert not any(KEY in text for text in kept)
+
+
+@pytest.mark.parametrize("wire", MODELS)
+@pytest.mark.parametrize("scenario", ["repeat", "ansi", "inject"])
+def test_strange_answers_are_answers(
+    run: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch, wire: str, scenario: str
+) -> None:
+    texts = {"repeat": REPEATED_PIECE * 600, "ansi": ANSI_TEXT, "inject": INJECT_TEXT}
+    with FaultyServer(scenario) as server:
+        model = point_at(server, wire, monkeypatch)
+        document = json.loads(run("call_model", "hi", "-m", model, "--json").stdout)
+        shown = run("call_model", "hi", "-m", model).stdout
+    assert (document["text"], document["untrusted"]) == (texts[scenario], True)
+    assert not any(character in shown for character in "\x1b\x07\x08\x9b\r\u202e\u200b")
 
 
 def assert_clean(outcome: Outcome) -> None:

@@ -12,6 +12,7 @@ import ssl
 import threading
 import time
 import zlib
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from types import ModuleType
@@ -213,6 +214,28 @@ def test_every_scenario_on_every_wire(name: str) -> None:
         assert got.status == (None if name in NO_ANSWER else STATUS.get(name, 200)), (wire, streamed)
         assert got.end == ENDS.get(name, ("whole", "whole"))[not streamed], (wire, streamed)
         assert said(wire, got, streamed=streamed) == readable, (wire, streamed)
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("bad_sse", "no field at all"),
+        ("missing_choices", '"choices"'),
+        ("missing_delta", '"delta"'),
+        ("missing_content", '"content":"'),
+        ("ping_mid", ": ping"),
+        ("blank_mid", '"content":""'),
+    ],
+)
+def test_streams_have_lines_that_a_good_one_has_not(name: str, line: str) -> None:
+    good, bad = each_way("ok"), each_way(name)
+    for wire in WIRES:
+        odd = Counter(bad[wire, True].text.splitlines()) - Counter(good[wire, True].text.splitlines())
+        assert odd, wire
+        if wire == "chat":
+            assert any((line in text) is not name.startswith("missing") for text in odd if text)
+    if name == "ping_mid":
+        assert [set(bad[wire, False].body) for wire in WIRES] == [{ord("\n")}] * len(WIRES)
 
 
 def test_the_text_is_worth_losing() -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+from provider_server import ProviderServer, Reply
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 CHEAP = [
@@ -67,3 +70,34 @@ def test_a_closed_pipe_is_silent(tmp_path: Path) -> None:
     with process.stderr:
         assert process.stderr.read() == b""
     assert process.wait(60) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_answer_is_kept(provider: ProviderServer, tmp_path: Path, number: signal.Signals) -> None:
+    provider.reply(Reply(text="soon never", pieces=("soon", " never"), piece_delay_s=15))
+    env = {"HOME": str(tmp_path), "OPENAI_API_KEY": "k-openai-1", "OPENAI_BASE_URL": provider.url + "/v1"}
+    command = [sys.executable, str(SCRIPTS / "call_model.py"), "hi", "-m", "openai/test-model"]
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, text=True
+    )
+    assert process.stdout
+    assert process.stdout.read(4) == "soon"
+    process.send_signal(number)
+    stdout, stderr = process.communicate(timeout=20)
+    assert (process.returncode, stdout) == (130, "\n")
+    assert stderr == "error: interrupted\nnext: the text so far is kept\n"
+    (kept,) = tmp_path.rglob("results/*.txt")
+    assert kept.read_text() == "soon"
+
+
+def test_an_interrupt_before_the_call_is_told_in_two_lines(tmp_path: Path) -> None:
+    """While it waits for stdin nothing has been sent."""
+    command = [sys.executable, str(SCRIPTS / "call_model.py"), "-", "--demo"]
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={"HOME": str(tmp_path)}
+    )
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=20)
+    assert (process.returncode, stdout) == (130, b"")
+    assert stderr.startswith(b"error: interrupted")

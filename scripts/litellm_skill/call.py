@@ -5,20 +5,21 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from litellm_skill import catalog as models
-from litellm_skill import certificates, command, demo, plan, report, results, screen, settings
+from litellm_skill import certificates, command, demo, plan, policy, providers, report, results, screen, settings
 from litellm_skill import prompt as prompts
 from litellm_skill.answer import Answer, envelope
 from litellm_skill.choice import Chooser
 from litellm_skill.console import Console
 from litellm_skill.faults import BadInput
 from litellm_skill.plan import Plan
+from litellm_skill.policy import Policy
 from litellm_skill.prompt import Prompt
 from litellm_skill.settings import Settings
 
@@ -30,26 +31,39 @@ TIMEOUT, LOCAL_TIMEOUT, IDLE_TIMEOUT = 100.0, 600.0, 60.0  # seconds; the first 
 
 def one(args: argparse.Namespace, at_hand: Settings, console: Console) -> int:
     """The exit code of the whole command."""
-    prompt = prompts.read(command.inputs(args), stdin=sys.stdin.buffer if sys.stdin else None, directory=Path.cwd())
+    rules = policy.load(os.environ)
+    prompt = _read_prompt(args, rules, console)
     user_models = settings.user_directory(os.environ) / "models.toml"
     chooser = Chooser(at_hand, models.load(user_models), console.host, date.today())
-    plans = _plans(args, prompt, chooser, console)
+    plans = _plans(args, prompt, chooser, rules, console)
     if args.dry_run:
         return _show_plan(plans[0], prompt, console)
     if missing := plans[0].choice.access.missing:
         raise missing
     _check_out(args)
     settings.export(at_hand)
-    answer = _priced(_ask(args, plans, prompt, console), plans, chooser)
+    answer = _priced(_ask(args, plans, prompt, rules, console), plans, chooser)
     return _finish(args, answer, prompt, console)
 
 
-def _plans(args: argparse.Namespace, prompt: Prompt, chooser: Chooser, console: Console) -> list[Plan]:
+def _read_prompt(args: argparse.Namespace, rules: Policy, console: Console) -> Prompt:
+    """Raises SecretFound before a file that must not be sent is opened, and when what was read holds a secret."""
+    wanted = ["--allow-secrets"] * args.allow_secrets + ["--allow-path"] * bool(args.allow_path)
+    rules.check_overrides(console.host.name if console.host else None, wanted)
+    prompt = prompts.read(command.inputs(args), stdin=sys.stdin.buffer if sys.stdin else None, directory=Path.cwd())
+    if not args.allow_secrets:
+        screen.refuse(screen.scan(prompt.parts, console.secrets))
+    return prompt
+
+
+def _plans(args: argparse.Namespace, prompt: Prompt, chooser: Chooser, rules: Policy, console: Console) -> list[Plan]:
     """The model's plan, then each fallback's; a fallback that cannot be reached is left out, and said."""
     wanted = command.generation(args)
     plans: list[Plan] = []
     for name in (_asked_for(args), *args.fallback):
         choice = chooser.choose(name)
+        if choice.access.provider.name != providers.DEMO:
+            rules.check(choice.model.id, choice.access.host)
         if plans and choice.access.missing:
             console.note(f"warning: fallback {name} left out: {choice.access.missing.message}")
             continue
@@ -89,7 +103,7 @@ def _check_out(args: argparse.Namespace) -> None:
         raise BadInput(f"--out {args.out} is there already", "name another file, or add --force")
 
 
-def _ask(args: argparse.Namespace, plans: Sequence[Plan], prompt: Prompt, console: Console) -> Answer:
+def _ask(args: argparse.Namespace, plans: Sequence[Plan], prompt: Prompt, rules: Policy, console: Console) -> Answer:
     from litellm_skill import gateway
 
     certificates.refuse_blind_trust(os.environ)
@@ -102,13 +116,18 @@ def _ask(args: argparse.Namespace, plans: Sequence[Plan], prompt: Prompt, consol
         for planned in plans
     ]
     run_id = results.new_run_id()
-    file = results.open_file(run_id, os.environ)
-    listener = gateway.Listener(_keeper(file, console), console.note, console.redact)
+    file = results.open_file(run_id, os.environ) if rules.history else None
+    transcript = results.Transcript(file, console.secrets, console.show if console.streams else lambda _: None)
+    listener = gateway.Listener(transcript.add, console.note, console.redact)
     try:
         answer = gateway.run(gateway.ask(questions, _patience(args, plans[0]), listener))
     finally:
-        path = results.close_file(file)
-    unkept = () if file else ("the answer could not be kept in a file: no writable state directory",)
+        path = transcript.close()
+    unkept = (
+        ()
+        if transcript.keeps or not rules.history
+        else ("the answer could not be kept in a file: no state directory can be written",)
+    )
     notes = [line for planned in plans for line in (*planned.choice.warnings, *planned.notes)]
     return replace(answer, run_id=run_id, result_file=path).warned(*notes, *unkept)
 
@@ -130,22 +149,10 @@ def _patience(args: argparse.Namespace, planned: Plan) -> Patience:
     )
 
 
-def _keeper(file: TextIO | None, console: Console) -> Callable[[str], None]:
-    """What is done with each piece of the answer: kept first, then shown."""
-
-    def on_text(piece: str) -> None:
-        if file:
-            file.write(screen.redact(piece, console.secrets))
-            file.flush()
-        if console.streams:
-            console.show(piece)
-
-    return on_text
-
-
 def _priced(answer: Answer, plans: Sequence[Plan], chooser: Chooser) -> Answer:
     """The cost as the provider reported it, else by the price table; unknown stays None."""
-    choice = next(p.choice for p in plans if answer.attempts and p.choice.model.id == answer.attempts[-1].model)
+    asked = answer.attempts[-1].model if answer.attempts else None
+    choice = next((planned.choice for planned in plans if planned.choice.model.id == asked), plans[0].choice)
     if free := choice.access.free:
         return replace(answer, cost_usd=0.0, cost_source=free)
     if answer.cost_usd is not None:

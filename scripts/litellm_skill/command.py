@@ -21,7 +21,8 @@ from litellm_skill.settings import Settings
 EXIT_CODES = """exit codes:
   0 a usable answer   2 bad input           3 not set up (key, software)   4 unknown model
   5 prompt too long   6 refused by policy   7 rate limit, quota, budget    8 provider or network
-  9 deadline         10 incomplete: text so far is kept      130 interrupted      1 a bug"""
+  9 deadline         10 incomplete: text so far is kept     12 a secret was found
+ 13 forbidden by policy      130 interrupted      1 a bug"""
 
 # Generation parameters by LiteLLM's names. Never an address, a key or a header: those would redirect a call.
 PARAMETERS = (
@@ -59,6 +60,10 @@ def add_prompt(flags: argparse.ArgumentParser) -> None:
         default=[],
         metavar="PATH",
         help="attach a text file or a quoted glob (repeatable)",
+    )
+    group.add_argument("--allow-secrets", action="store_true", help="send what looks like a secret")
+    group.add_argument(
+        "--allow-path", action="append", default=[], metavar="PATH", help="attach this file although it is refused"
     )
     group.add_argument("--diff", action="store_true", help="attach git diff: uncommitted changes")
     group.add_argument("--diff-base", metavar="REF", help="attach what changed since REF")
@@ -129,6 +134,7 @@ def inputs(args: argparse.Namespace) -> Inputs:
         files=tuple(args.file),
         diff=args.diff,
         diff_base=args.diff_base,
+        allow_paths=tuple(args.allow_path),
     )
 
 

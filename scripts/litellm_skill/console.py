@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TextIO
 
 from litellm_skill import report, screen
@@ -53,14 +53,15 @@ class Console:
 
     def show(self, text: str) -> None:
         """A piece of the answer, as text."""
-        write(self.out, self.redact(report.printable(text)))
+        write(self.out, report.printable(self.redact(text)))
 
     def document(self, document: Any) -> None:
         text = json.dumps(document, ensure_ascii=False, indent=2)
         write(self.out, self.redact(text) + "\n")
 
     def answer_for_host(self, answer: Answer) -> None:
-        write(self.out, self.redact(report.for_host(answer, os.urandom(6).hex())))
+        safe = replace(answer, text=self.redact(answer.text))
+        write(self.out, self.redact(report.for_host(safe, os.urandom(6).hex())))
 
     def _complain(self, text: str) -> None:
         write(self.err, report.one_line(self.redact(text)) + "\n")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
+from litellm_skill.redaction import Redactor
 from litellm_skill.settings import private_directory, state_directory
 
 
@@ -29,15 +30,42 @@ def open_file(run_id: str, environ: Mapping[str, str]) -> TextIO | None:
     return None
 
 
-def close_file(file: TextIO | None) -> str | None:
-    """The path of the answer; an empty file is removed, and has none."""
-    if file is None:
+class Transcript:
+    """The answer as it comes: without keys, first kept (in ``file``, where there is one), then shown."""
+
+    def __init__(self, file: TextIO | None, secrets: Sequence[str], show: Callable[[str], None]) -> None:
+        self._file = file
+        self._redactor = Redactor(secrets)
+        self._show = show
+
+    def add(self, piece: str) -> None:
+        self._keep(self._redactor.feed(piece))
+
+    @property
+    def keeps(self) -> bool:
+        """Whether all that came so far is in a file."""
+        return self._file is not None
+
+    def close(self) -> str | None:
+        """The path of the kept answer; an empty file is removed, and has none."""
+        self._keep(self._redactor.flush())
+        if self._file is None:
+            return None
+        self._file.close()
+        if os.path.getsize(self._file.name):
+            return self._file.name
+        os.unlink(self._file.name)
         return None
-    file.close()
-    if os.path.getsize(file.name):
-        return file.name
-    os.unlink(file.name)
-    return None
+
+    def _keep(self, text: str) -> None:
+        if text and self._file:
+            try:
+                self._file.write(text)
+                self._file.flush()
+            except OSError:  # a full disk must not cost the answer
+                self._file = None
+        if text:
+            self._show(text)
 
 
 def _private_file(path: str, flags: int) -> int:

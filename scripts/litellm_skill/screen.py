@@ -24,14 +24,15 @@ from litellm_skill.settings import Settings
 
 __all__ = ["Finding", "Part", "Redactor", "check_changes", "check_path", "redact", "refuse", "scan", "secrets"]
 
-AT_HAND = "value of a key in the environment"
+AT_HAND = "key of this environment"
 # Names of variables, by their words; and those that only sound like it.
 _SECRET_WORD = re.compile(
     r"\w*?(?:KEYS?|TOKENS?|SECRETS?|PASSWORDS?|PASSWD|PASSPHRASE|CREDENTIALS?)|PASS|PWD|PAT|JWT|PEM|AUTH|AUTHORIZATION"
 )
-_NO_SECRET = re.compile(r"(?:OLD)?PWD|GIT_CONFIG_KEY_\d+|.*_(?:NAME|FILE|PATH|DIR|SOCK|TYPE|COUNT|LIMIT)")
+_NO_SECRET = re.compile(r"(?:OLD)?PWD|GPG_KEY|GIT_CONFIG_KEY_\d+|.*_(?:NAME|FILE|PATH|DIR|SOCK|TYPE|COUNT|LIMIT)")
 _PLAIN_WORD = re.compile(r"[A-Za-z]?[a-z]{0,14}|[A-Z]{0,15}")
 _ASSIGNED = re.compile(r"(?i)(?:key|passw(?:or)?d|pwd|secret|token|sig|signature)=([^\s;&\"']{8,})")
+_ADDRESS = re.compile(r"(?i)[a-z][a-z0-9+.-]*://")
 _CREDENTIALS = re.compile(r"://([^\s/?#]*)@")
 
 
@@ -78,11 +79,15 @@ def refuse(findings: Sequence[Finding]) -> None:
     """Raises SecretFound when there are any; names three at most."""
     if not findings:
         return
-    named = "; ".join(f"{one.rule} in {_short(one.source)}, line {one.line}" for one in findings[:3])
+    named = "; ".join(f"{one.rule} in {_source(one)}, line {one.line}" for one in findings[:3])
     more = f"; and {len(findings) - 3} more" if len(findings) > 3 else ""
     raise SecretFound(
         f"a secret would have been sent: {named}{more}", "take it out, or add --allow-secrets if it may be sent"
     )
+
+
+def _source(finding: Finding) -> str:
+    return "a file whose name holds one, too" if scan([Part("", finding.source)]) else _short(finding.source)
 
 
 def _short(name: str, limit: int = 60) -> str:
@@ -103,7 +108,7 @@ def secrets(settings: Settings) -> tuple[str, ...]:
 def _secrets_in(name: str, value: str) -> Iterator[str]:
     certain = name.upper().endswith(("KEY", "TOKEN"))
     candidates = [*_in_address(value), *(unquote(part) for part in _in_address(value)), *_ASSIGNED.findall(value)]
-    if _names_secret(name) and "://" not in value and not _is_place(value):
+    if _names_secret(name) and not _ADDRESS.match(value) and not _is_place(value):
         parts = re.split(r"[\s,;]+", value)
         candidates += [value, *(part for part in parts if len(part) >= redaction.WORDS and secret_rules.mixed(part))]
     yield from (secret for secret in candidates if _worth_hiding(secret, certain=certain))
@@ -142,7 +147,7 @@ def _in_address(value: str) -> list[str]:
 
 
 def _in_json(value: str) -> Iterator[str]:
-    """Of a service account's key, for example."""
+    """Of a service account's key, for example: from the document and the objects in it."""
     import json
 
     if not value.lstrip().startswith("{"):
@@ -152,10 +157,9 @@ def _in_json(value: str) -> Iterator[str]:
     except (ValueError, RecursionError):
         return
     for name, inner in document.items():
-        if isinstance(inner, str):
-            yield from _secrets_in(name, inner)
-        elif isinstance(inner, dict):
-            yield from _in_json(json.dumps(inner))
+        for key, text in inner.items() if isinstance(inner, dict) else [(name, inner)]:
+            if isinstance(text, str):
+                yield from _secrets_in(key, text)
 
 
 def _by_shape(value: str) -> Iterator[str]:

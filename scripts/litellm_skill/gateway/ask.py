@@ -61,7 +61,7 @@ async def ask(questions: Sequence[Question], patience: Patience, listener: Liste
     try:
         await course.run(fitted)
     except asyncio.CancelledError:
-        course.fault = Interrupted("interrupted", "the text so far is kept" if course.received.text else "")
+        course.fault = Interrupted("interrupted", "the text so far is kept" if course.received.text else "ask again")
     finally:
         heartbeat.cancel()
     return course.answer(questions[0])
@@ -111,7 +111,13 @@ class _Course:
 
     async def _attempt(self) -> None:
         self.received = Received(self.listener.text)
-        self.fault = await attempt(self.litellm, self.question, self.limits, self.received, self.listener.redact)
+        self.fault = Interrupted("interrupted")  # unless the attempt comes to its own end
+        try:
+            self.fault = await attempt(self.litellm, self.question, self.limits, self.received, self.listener.redact)
+        finally:
+            self._record()
+
+    def _record(self) -> None:
         fault, seconds = self.fault, time.monotonic() - self.received.started
         outcome = "ok" if fault is None else "partial" if self.received.text else "error"
         kind, status = (fault.type, fault.http_status) if fault else (None, None)

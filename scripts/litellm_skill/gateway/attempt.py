@@ -67,6 +67,8 @@ async def attempt(
             return _silent(limits, received)
         except Exception as error:
             return faults.classify(error, _circumstances(question, limits, received, traffic, redact))
+        finally:
+            received.model = traffic.model
         return reply.incompleteness(received, streamed=question.streams)
 
 

@@ -21,7 +21,7 @@ class Received:
         self._text: list[str] = []
         self._characters = 0
         self._reasoning: list[str] = []
-        self._model: str | None = None
+        self.model: str | None = None
         self.started = time.monotonic()
         self.first_content: float | None = None
         self.last_content: float | None = None
@@ -46,19 +46,18 @@ class Received:
     def model_named(self, requested: str) -> str:
         """The model by the name in the reply, in the provider's namespace."""
         provider, name = requested.split("/", 1)
-        return requested if self._model in (None, "", name) else f"{provider}/{self._model}"
+        asked = name.removeprefix("responses/")
+        return requested if self.model in (None, "", asked) else f"{provider}/{self.model}"
 
     def take_chunk(self, chunk: Any) -> None:
         """One chunk of a stream; one without choices or delta carries no text."""
         self.began = True
-        self._model = getattr(chunk, "model", None) or self._model
         delta = chunk.choices[0].delta if chunk.choices else None
         self._add(getattr(delta, "content", None), getattr(delta, "reasoning_content", None))
 
     def take_whole(self, response: Any) -> None:
         """A reply that came in one piece."""
         self.began = True
-        self._model = getattr(response, "model", None)
         choice = response.choices[0] if response.choices else None
         message = getattr(choice, "message", None)
         self._add(getattr(message, "content", None), getattr(message, "reasoning_content", None))

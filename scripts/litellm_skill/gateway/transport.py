@@ -31,13 +31,15 @@ STREAMS = ("text/event-stream", "application/x-ndjson", "application/vnd.amazon.
 class Traffic:
     """What happened on the wire during one attempt.
 
-    ``reply``: the last one with an error status; ``body``: of the last one that came whole with a good status.
+    ``reply``: the last one with an error status; ``body``: of the last one that came whole with a good status;
+    ``model``: who answers, in the provider's own words (LiteLLM repeats the name that was asked for).
     """
 
     broken: list[Exception] = field(default_factory=list)
     answered: bool = False
     reply: HttpReply | None = None
     body: bytes = b""
+    model: str | None = None
 
 
 _traffic: ContextVar[Traffic | None] = ContextVar("traffic", default=None)
@@ -82,6 +84,8 @@ def _guarded_send(send: Any, transport_error: type[Exception]) -> Any:
             raise _web_page(request)
         if response.is_success and not options.get("stream"):
             traffic.body = response.content
+            with contextlib.suppress(ValueError):  # then LiteLLM will say that it cannot read it
+                _note_model(traffic, traffic.body)
         return response
 
     return guarded
@@ -185,18 +189,29 @@ async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 def _is_data(line: bytes) -> bool:
-    """Whether a line holds data of an event: JSON, or OpenAI's closing mark. Raises IncompleteAnswer if it is neither."""
+    """Whether a line holds data of an event. Raises IncompleteAnswer if that is neither JSON nor OpenAI's end mark."""
     name, _, data = line.partition(b":")
     data = data.strip()
     if name != b"data" or not data:
         return False
     if data != b"[DONE]":
         try:
-            json.loads(data)
+            _note_model(_traffic.get() or Traffic(), data)
         except ValueError as error:
             what = "a piece of the reply cannot be read; what came before it is kept"
             raise IncompleteAnswer(what, "ask again") from error
     return True
+
+
+def _note_model(traffic: Traffic, data: bytes) -> None:
+    """Each wire has its own place for the name: OpenAI and Ollama, Anthropic, Responses, Gemini. Raises ValueError."""
+    document = json.loads(data)
+    if traffic.model is not None or not isinstance(document, dict):
+        return
+    for place in (document, document.get("message"), document.get("response")):
+        if isinstance(place, dict) and isinstance(name := place.get("model") or place.get("modelVersion"), str):
+            traffic.model = name
+            return
 
 
 def _too_large(limit: int) -> Fault:

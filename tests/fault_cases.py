@@ -11,6 +11,7 @@ from dataclasses import dataclass
 CHAT, RESPONSES, MESSAGES, GEMINI = "chat", "responses", "messages", "gemini"
 WIRES = (CHAT, RESPONSES, MESSAGES, GEMINI)
 STREAMED = (CHAT, RESPONSES, MESSAGES)  # Gemini is asked without streaming
+MISSING = ("missing_choices", "missing_delta", "missing_content")
 QUICK = ("--timeout", "8")
 SHORT = ("--timeout", "3")
 IDLE = ("--timeout", "8", "--idle-timeout", "1.5")
@@ -36,7 +37,9 @@ class Case:
 
 CASES = (
     Case("the key is refused", ("401", "403", "html403"), 3, "_API_KEY"),
-    Case("no credit, or a quota is used up", ("402", "429quota"), 7, "wants payment"),
+    Case("the key is refused, under status 400", ("400key",), 3, "_API_KEY", wires=(GEMINI,)),
+    Case("the model refuses", ("refusal",), 6, wires=(MESSAGES, GEMINI)),
+    Case("no credit, or a quota is used up", ("402", "429quota", "400credit"), 7, "wants payment"),
     Case("no such model", ("404",), 4, "does not know"),
     Case("the prompt is too long", ("400ctx", "413"), 5, "too long"),
     Case("the request is refused by policy", ("400policy",), 6, "declined by policy"),
@@ -54,7 +57,7 @@ CASES = (
     Case("the connection breaks before the reply", ("reset_before", "close_before"), 8, requests=3),
     Case("a redirect, which is not followed", ("redirect", "redirect302"), 8, "not followed"),
     Case("no reply at all", ("stall_headers", "stall_body"), 9, "within 3 s", flags=SHORT),
-    Case("a byte now and then", ("drip",), 9, "within 3 s", flags=SHORT, wires=(GEMINI,)),
+    Case("a byte now and then", ("drip",), 9, "within 3 s", flags=SHORT),
     Case(
         "the stream stalls, or only pings",
         ("stall_mid", "ping_mid"),
@@ -72,6 +75,10 @@ CASES = (
     Case("an error inside the stream", ("err_mid",), 10, "stopped in the middle", 1, "sent", STREAMED),
     Case("a damaged piece in the stream", ("bad_json", "bad_utf8"), 10, "cannot be read", 1, "sent", STREAMED),
     Case("foreign lines in the stream", ("bad_sse",), 0, "", 1, "whole", STREAMED),
+    Case("chunks without choices, delta or content", MISSING, 0, "", 1, "whole", (CHAT,)),
+    Case("events without what they must have", MISSING, 10, "in the middle", 1, "sent", (RESPONSES,)),
+    Case("events without what they must have", MISSING[:2], 10, "in the middle", 1, "sent", (MESSAGES,)),
+    Case("a reply without what it must have", MISSING, 10, "no text", wires=(GEMINI,)),
     Case("an HTML page, or nothing, instead of a reply", ("html200", "empty_body"), 8),
     Case("a reply that is no completion", ("err200", "jsonlist"), 8),
     Case("a whole reply that cannot be read", ("bad_json",), 8, wires=(GEMINI,)),
@@ -88,9 +95,32 @@ CASES = (
 )
 
 
+TYPES = {
+    2: "bad_input",
+    3: "not_set_up",
+    4: "unknown_model",
+    5: "prompt_too_long",
+    6: "policy_refusal",
+    7: "limit_reached",
+    8: "provider_failure",
+    9: "deadline_passed",
+    10: "incomplete_answer",
+}
+KEPT = {"": "–", "sent": "what had come", "whole": "all", "any": "20 MB at most"}
+
+
 def table() -> str:
-    rows = [f"| {case.what} | {case.code} | {case.requests} | {case.text or 'none'} |" for case in CASES]
-    return "\n".join(["| what happens | exit code | requests made | text kept |", "|---|---|---|---|", *rows]) + "\n"
+    """For ``references/errors.md``: what was seen when each case was played on each wire."""
+    head = "| what happens | wires | exit code, error type | requests | text kept |\n|---|---|---|---|---|"
+    return "\n".join([head, *(_row(case) for case in CASES)]) + "\n"
+
+
+def _row(case: Case) -> str:
+    wires = "all" if case.wires == WIRES else ", ".join(case.wires)
+    outcome = f"{case.code} {TYPES[case.code]}" if case.code else "0"
+    return (
+        f"| {case.what} (`{'`, `'.join(case.scenarios)}`) | {wires} | {outcome} | {case.requests} | {KEPT[case.text]} |"
+    )
 
 
 if __name__ == "__main__":

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 from conftest import Outcome
-from fault_cases import CASES, QUICK, Case
+from fault_cases import CASES, QUICK, Case, table
 from faulty_server import ANSI_TEXT, INJECT_TEXT, REPEATED_PIECE, TEXT, FaultyServer, sent_text
 from litellm_skill.gateway import library
 
+REFERENCES = Path(__file__).resolve().parent.parent / "references"
 KEY = "hk3-Qz81_aBc.9f/+=x"  # a shape no list of prefixes knows
 MODELS = {
     "chat": "openai/test-model",
@@ -119,3 +120,8 @@ def assert_clean(outcome: Outcome) -> None:
     for stream in (outcome.stdout, outcome.stderr):
         assert not any(mark in stream for mark in (KEY, "Traceback", "<html", "<body"))
     assert all(len(line) <= 400 for line in outcome.stderr.splitlines())
+
+
+def test_the_reference_tells_the_same_cases() -> None:
+    """To renew the table: python3 tests/fault_cases.py"""
+    assert (REFERENCES / "errors.md").read_text(encoding="utf-8").endswith("\n\n" + table())

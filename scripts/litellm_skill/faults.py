@@ -309,7 +309,7 @@ def _message(body: bytes) -> str:
 
 def _said(words: str, at: Circumstances) -> str:
     """``: words`` as one line of at most 200 characters without markup, or nothing."""
-    words = re.sub(r"^(litellm\.)?\w+(Error|Timeout): ", "", words)
+    words = re.sub(r"^(litellm\.)?\w+(Error|Timeout): ", "", words.split("Traceback (most recent call")[0])
     words = re.sub(r"(?s)<(script|style)\b.*?</\1>|<[^>]*>", " ", words[:20_000])
     words = " ".join(at.redact(words).split())
     if not words:

@@ -579,3 +579,40 @@ def test_a_dry_run_without_a_key_says_what_is_missing(run: Run) -> None:
     assert outcome.code == 0
     assert json.loads(outcome.stdout)["missing"] == "no key for openai"
     assert "OPENAI_API_KEY" in outcome.stderr
+
+
+# --- a local server
+
+
+@pytest.fixture
+def ollama(provider: ProviderServer, monkeypatch: pytest.MonkeyPatch) -> ProviderServer:
+    monkeypatch.setenv("OLLAMA_API_BASE", provider.url)
+    provider.models = ("small:1b", "qwen3:8b")
+    return provider
+
+
+@pytest.mark.parametrize("model", ["ollama/qwen3:8b", "qwen3:8b"])
+def test_a_local_model_costs_nothing(run: Run, ollama: ProviderServer, model: str) -> None:
+    document = envelope(run("call_model", "hi", "-m", model, "--json"))
+    assert (document["model_used"], document["cost_usd"], document["cost_source"]) == ("ollama/qwen3:8b", 0, "local")
+
+
+def test_ollama_is_told_how_large_a_window_it_needs(run: Run, ollama: ProviderServer) -> None:
+    ollama.context_tokens = 32_768
+    assert run("call_model", "word " * 5_000, "-m", "ollama/qwen3:8b").code == 0
+    (request,) = [request for request in ollama.requests if request.route == "/api/chat"]
+    assert request.body["options"]["num_ctx"] == 16_384
+
+
+def test_a_prompt_ollama_would_cut_is_not_sent(run: Run, ollama: ProviderServer) -> None:
+    ollama.context_tokens = 2_048
+    outcome = run("call_model", "word " * 5_000, "-m", "ollama/qwen3:8b")
+    assert (outcome.code, outcome.stdout) == (5, "")
+    assert "takes (2,048)" in outcome.stderr
+    assert [request.route for request in ollama.requests if request.route == "/api/chat"] == []
+
+
+def test_with_nothing_else_the_largest_local_model_answers(run: Run, ollama: ProviderServer) -> None:
+    outcome = run("call_model", "hi", "--json")
+    assert envelope(outcome)["model_requested"] == "ollama/small:1b"
+    assert "the only models at hand are on this machine" in outcome.stderr

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Outcome
 from faulty_server import TEXT, FaultyServer
+from litellm_skill import access, gateway, settings
+from litellm_skill.catalog import Model
 from provider_server import ProviderServer, Reply
 
 Run = Callable[..., Outcome]
@@ -31,7 +34,16 @@ def ask(run: Run, monkeypatch: pytest.MonkeyPatch, server: FaultyServer, *flags:
 
 @pytest.mark.parametrize(
     ("scenario", "requests"),
-    [("500", 1), ("401", 1), ("404", 1), ("429", 1), ("429ra3600", 1), ("refused", 0), ("empty_body", 1), ("400ctx", 1)],
+    [
+        ("500", 1),
+        ("401", 1),
+        ("404", 1),
+        ("429", 1),
+        ("429ra3600", 1),
+        ("refused", 0),
+        ("empty_body", 1),
+        ("400ctx", 1),
+    ],
 )
 def test_another_model_is_asked(
     run: Run, monkeypatch: pytest.MonkeyPatch, spare: ProviderServer, scenario: str, requests: int
@@ -121,3 +133,17 @@ def test_max_cost_holds_for_the_sum(
     outcome = run("call_model", "hi", "-m", "openai:cheap", *flags)
     assert (outcome.code, len(provider.requests)) == (code, requests)
     assert ("may have been billed" in outcome.stderr) == (code == 7)
+
+
+def test_silence_is_broken_by_a_line(provider: ProviderServer, tmp_path: Path) -> None:
+    """Below ``main``, for there it takes half a minute."""
+    provider.reply(Reply(text="late and later", pieces=("late", " and later"), delay_s=1, piece_delay_s=1))
+    environ = {"OPENAI_API_KEY": "key-of-openai", "OPENAI_BASE_URL": provider.url + "/v1"}
+    way = access.reach("openai", settings.load(environ, tmp_path), model="openai/test-model")
+    question = gateway.Question(Model.unlisted("openai/test-model"), way, [{"role": "user", "content": "hi"}])
+    notes: list[str] = []
+    listener = gateway.Listener(lambda _: None, notes.append, str)
+    answer = gateway.run(gateway.ask([question], gateway.Patience(timeout=30, heartbeat=0.4), listener))
+    assert answer.text == "late and later"
+    assert len(notes) >= 2
+    assert notes[0] == "openai/test-model: still waiting, 0 s without content"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -61,6 +61,9 @@ class Chooser:
             return _demo(name, why)
         model = self._resolve(name)
         way = access.reach(model.provider, self.settings, model=model.id)
+        if way.provider.name == "ollama":
+            window = endpoints.ollama_window(way.endpoint or "", model.id.split("/", 1)[1])
+            model = replace(model, context=window or model.context)
         if way.address is None:
             model = self._resolve(model.id, strict_names=True)
         return Choice(model, way, why, (*way.warnings, *self._inherited(way)))

@@ -56,6 +56,14 @@ def serve(provider_name: str, settings: Settings) -> list[Served]:
     return sorted(models, key=lambda served: -served.size)
 
 
+def ollama_window(address: str, model: str) -> int | None:
+    """The context an Ollama model was made for, in tokens; None when the server does not say."""
+    document = _ask("POST", f"{address.rstrip('/')}/api/show", {"model": model})
+    info = document.get("model_info") if isinstance(document, dict) else None
+    sizes = [size for name, size in info.items() if name.endswith(".context_length")] if isinstance(info, dict) else []
+    return sizes[0] if sizes and isinstance(sizes[0], int) else None
+
+
 def _ollama(row: dict[str, Any]) -> Served:
     family = str((row.get("details") or {}).get("family", ""))
     size = row.get("size")
@@ -78,7 +86,11 @@ def _body(response: HTTPResponse) -> bytes:
 
 
 def _get(address: str) -> Any:
-    """The JSON document at an address of this machine; None when there is none in time."""
+    return _ask("GET", address)
+
+
+def _ask(method: str, address: str, document: Any = None) -> Any:
+    """The JSON document an address answers with; None when there is none in time."""
     from http.client import HTTPConnection, HTTPException
 
     parts = urlsplit(address)
@@ -86,7 +98,8 @@ def _get(address: str) -> Any:
         return None
     connection = HTTPConnection(parts.hostname, parts.port or 80, timeout=PATIENCE)
     try:
-        connection.request("GET", parts.path, headers={"Accept": "application/json"})
+        body = None if document is None else json.dumps(document)
+        connection.request(method, parts.path, body, {"Content-Type": "application/json"})
         response = connection.getresponse()
         return json.loads(_body(response)) if response.status == 200 else None
     except (OSError, HTTPException, ValueError):

@@ -14,6 +14,7 @@ from litellm_skill.prompt import Prompt
 LIKELY_OUTPUT = 800  # tokens; a few paragraphs
 LIKELY_REASONING = 2_000  # tokens, on top, for a model that thinks first
 LEAST_OUTPUT = 256  # tokens; less than this is no answer worth paying for
+SMALL_WINDOW = 4_095  # tokens; rounded up to the next power of two, so that a model is not loaded anew for every prompt
 CERTAIN = 0.8  # of the estimate; see prompt.estimate_tokens
 ANTHROPIC_OUTPUT = 8_192  # tokens; that wire requires a limit, and the table may not know the model's
 
@@ -42,13 +43,22 @@ def make(choice: Choice, prompt: Prompt, asked: Mapping[str, Any], chooser: Choo
     most = limit or choice.model.max_output
     return Plan(
         choice,
-        parameters={**({"max_tokens": limit} if limit else {}), **asked},
+        parameters={**({"max_tokens": limit} if limit else {}), **_window_to_open(choice, tokens, most), **asked},
         prompt_tokens=tokens,
         output_limit=limit,
         likely_usd=_price(choice, chooser.catalog, tokens, min(likely, most or likely)),
         worst_usd=_price(choice, chooser.catalog, tokens, most) if most else None,
         notes=notes,
     )
+
+
+def _window_to_open(choice: Choice, tokens: int, most: int | None) -> dict[str, int]:
+    """Ollama opens a small window unless told (4,096 tokens by its documentation) and cuts the prompt to it."""
+    if choice.access.provider.name != "ollama" or choice.model.context is None:
+        return {}
+    needed = int(tokens * 1.25) + (most or LIKELY_OUTPUT + LIKELY_REASONING)
+    rounded = 1 << max(SMALL_WINDOW, needed - 1).bit_length()
+    return {"num_ctx": min(choice.model.context, rounded)}
 
 
 def _output_limit(
@@ -100,9 +110,10 @@ def _price(choice: Choice, catalog: Catalog, tokens: int, output: int) -> float 
 
 
 def _check_fit(choice: Choice, tokens: int, chooser: Chooser) -> None:
-    """Refused is what certainly does not fit: the estimate may be a quarter too high, and the provider counts too."""
+    """Refused is what certainly does not fit: the estimate may be a quarter too high, and a provider counts, too.
+    A local server does not: it silently cuts what is too long."""
     window = choice.model.context
-    if window is None or tokens * CERTAIN <= window:
+    if window is None or tokens * (1 if choice.access.local else CERTAIN) <= window:
         return
     larger = chooser.catalog.larger_than(tokens, chooser.usable, chooser.today)
     names = ", ".join(model.id for model in larger)

@@ -16,7 +16,6 @@ from litellm_skill.gateway import library, parameters
 from litellm_skill.gateway.attempt import Limits, Question, attempt
 from litellm_skill.gateway.reply import Received
 
-HEARTBEAT = 30.0  # seconds; Gemini CLI ends a command that is silent for 300
 FIRST_WAIT = 0.5  # seconds; doubled with every retry, and jittered
 # Another model helps against everything but these: what we did wrong, a refusal by policy, the user's own stop.
 NO_FALLBACK = (faults.BadInput, faults.PolicyRefusal, Interrupted)
@@ -26,12 +25,14 @@ NO_FALLBACK = (faults.BadInput, faults.PolicyRefusal, Interrupted)
 class Patience:
     """Seconds: ``timeout`` over everything, ``idle`` without content (``idle_at_first``: before the first token, too).
 
-    ``retries``: per model. ``max_usd``: for the sum of all attempts.
+    ``heartbeat``: of silence, after which a line says that it still waits (Gemini CLI ends a command that is silent for
+    300). ``retries``: per model. ``max_usd``: for the sum of all attempts.
     """
 
     timeout: float = 100.0
     idle: float = 60.0
     idle_at_first: bool = True
+    heartbeat: float = 30.0
     retries: int = 2
     max_usd: float | None = None
     strict_parameters: bool = False
@@ -151,13 +152,13 @@ class _Course:
         )
 
     async def beat(self) -> None:
-        """One line for every ``HEARTBEAT`` seconds of silence."""
-        told = self.started
+        """One line for every so many seconds of silence."""
+        told, every = self.started, self.patience.heartbeat
         while True:
             heard = self.received.last_content or self.received.started
-            await asyncio.sleep(max(0.1, max(told, heard) + HEARTBEAT - time.monotonic()))
+            await asyncio.sleep(max(0.1, max(told, heard) + every - time.monotonic()))
             silence = time.monotonic() - (self.received.last_content or self.received.started)
-            if silence >= HEARTBEAT:
+            if silence >= every:
                 told = time.monotonic()
                 self._note(f"still waiting, {silence:.0f} s without content")
 

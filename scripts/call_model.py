@@ -4,6 +4,7 @@
 # dependencies = [
 #   "litellm[mcp]>=1.106.2,<1.110,!=1.82.7,!=1.82.8",
 #   "python-dotenv>=1.2,<2",
+#   "httpx>=0.28,<1",
 #   "certifi>=2025.1.31",
 # ]
 # ///

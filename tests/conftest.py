@@ -212,9 +212,7 @@ def run_process() -> Callable[..., Outcome]:
         python: str | Path = sys.executable,
     ) -> Outcome:
         command = [str(python), str(SCRIPTS / f"{name}.py"), *argv]
-        done = subprocess.run(
-            command, input=stdin, capture_output=True, env=env, timeout=timeout, check=False
-        )
+        done = subprocess.run(command, input=stdin, capture_output=True, env=env, timeout=timeout, check=False)
         return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     return call

@@ -551,9 +551,7 @@ class _Handler(BaseHTTPRequestHandler):
         text = said if reply.text is None else reply.text
         reply = replace(reply, text=text, model=reply.model or request.model)
         if wire.streamed(request):
-            self._stream(
-                reply, wire.stream_type, wire.events(reply, request, _pieces(reply, self.server.pause))
-            )
+            self._stream(reply, wire.stream_type, wire.events(reply, request, _pieces(reply, self.server.pause)))
         else:
             self._send(reply, _encode(wire.whole(reply, request)))
 

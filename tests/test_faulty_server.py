@@ -220,6 +220,7 @@ def test_every_scenario_on_every_wire(name: str) -> None:
     ("name", "line"),
     [
         ("bad_sse", "no field at all"),
+        ("truncated", "data: "),
         ("missing_choices", '"choices"'),
         ("missing_delta", '"delta"'),
         ("missing_content", '"content":"'),
@@ -280,6 +281,7 @@ def test_the_text_is_worth_losing() -> None:
         ("refusal", "responses", ("output", 0, "content", 0, "type"), "refusal"),
         ("refusal", "messages", ("stop_reason",), "refusal"),
         ("refusal", "gemini", ("promptFeedback", "blockReason"), "PROHIBITED_CONTENT"),
+        ("no_done", "chat", ("choices", 0, "finish_reason"), None),
         ("other_model", "messages", ("model",), "dearer-model"),
         ("other_model", "gemini", ("modelVersion",), "dearer-model"),
         ("empty_choices", "responses", ("output",), []),

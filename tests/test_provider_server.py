@@ -477,9 +477,7 @@ async def _heard_stream(answer: Any) -> Heard:
 @quiet
 @every_model
 @both_ways
-def test_litellm_hears_everything(
-    provider: ProviderServer, litellm: ModuleType, model: str, stream: bool
-) -> None:
+def test_litellm_hears_everything(provider: ProviderServer, litellm: ModuleType, model: str, stream: bool) -> None:
     provider.reply(Reply(text=SAID, reasoning=THOUGHT, usage=Usage(20, 10, cached=5, reasoning=4)))
     heard = ask(litellm, model, stream=stream)
     assert (heard.text, heard.reasoning, heard.finish_reason) == (SAID, THOUGHT, "stop")

@@ -28,7 +28,7 @@ EXIT_CODES = """exit codes:
 PARAMETERS = (
     *("frequency_penalty", "logit_bias", "logprobs", "max_completion_tokens", "max_tokens", "min_p"),
     *("parallel_tool_calls", "presence_penalty", "reasoning_effort", "repetition_penalty", "seed", "service_tier"),
-    *("stop", "temperature", "thinking", "top_k", "top_logprobs", "top_p", "verbosity"),
+    *("stop", "store", "temperature", "thinking", "top_k", "top_logprobs", "top_p", "verbosity"),
 )
 
 

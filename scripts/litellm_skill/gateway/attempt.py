@@ -13,7 +13,7 @@ from litellm_skill import faults
 from litellm_skill.access import Access
 from litellm_skill.catalog import Model
 from litellm_skill.faults import Circumstances, DeadlinePassed, Fault
-from litellm_skill.gateway import gemini, reply, transport
+from litellm_skill.gateway import gemini, library, reply, transport
 from litellm_skill.gateway.reply import Received
 from litellm_skill.gateway.transport import Traffic
 
@@ -38,6 +38,11 @@ class Question:
     def streams(self) -> bool:
         return self.access.provider.name not in NOT_STREAMED
 
+    @property
+    def on_responses(self) -> bool:
+        """Whether LiteLLM asks OpenAI's Responses API, which keeps what it is sent unless told not to."""
+        return self.model.mode == "responses" or "/responses/" in self.model.id
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -61,15 +66,17 @@ async def attempt(
     does; ``CancelledError`` passes."""
     with transport.watched() as traffic:
         try:
-            receive = _receive_stream if question.streams else _receive_whole
-            await _within(limits, received, receive(litellm, arguments(question, limits), received, traffic))
+            streams = question.streams and library.can_stream(litellm, question.model)
+            receive = _receive_stream if streams else _receive_whole
+            call = arguments(question, limits, streams=streams)
+            await _within(limits, received, receive(litellm, call, received, traffic))
         except _Idle:
             return _silent(limits, received)
         except Exception as error:
             return faults.classify(error, _circumstances(question, limits, received, traffic, redact))
         finally:
             received.model = traffic.model
-        return reply.incompleteness(received, streamed=question.streams)
+        return reply.incompleteness(received, streamed=streams)
 
 
 class _Idle(Exception):
@@ -115,6 +122,7 @@ async def _receive_whole(litellm: ModuleType, call: Mapping[str, Any], received:
 async def _receive_stream(litellm: ModuleType, call: Mapping[str, Any], received: Received, _: Traffic) -> None:
     async for chunk in _chunks(await litellm.acompletion(**call), received):
         received.take_chunk(chunk)
+        await asyncio.sleep(0)  # LiteLLM may hand out many chunks without a pause
 
 
 async def _chunks(stream: Any, received: Received) -> AsyncIterator[Any]:
@@ -128,25 +136,26 @@ async def _chunks(stream: Any, received: Received) -> AsyncIterator[Any]:
     received.finish_reason = stream.received_finish_reason or stream.intermittent_finish_reason
 
 
-def arguments(question: Question, limits: Limits) -> dict[str, Any]:
+def arguments(question: Question, limits: Limits, *, streams: bool) -> dict[str, Any]:
     """What ``litellm.acompletion`` is called with. Its own retries are off: they differ by provider and hide."""
     access = question.access
     provider = access.provider
     call: dict[str, Any] = {
         "model": f"{provider.litellm}/{question.model.id.split('/', 1)[1]}",
         "messages": [dict(message) for message in question.messages],
-        "stream": question.streams,
+        "stream": streams,
         "timeout": max(1.0, limits.deadline - time.monotonic()),
         "max_retries": 0,
         "num_retries": 0,
         "api_key": access.key,
         "api_base": access.address,
         **access.arguments,
+        **({"store": False} if question.on_responses else {}),
         **question.parameters,
     }
     if access.address is None and (provider.port is not None or provider.litellm != provider.name):
         call["api_base"] = provider.address  # LiteLLM has no address of its own for these
-    if question.streams:
+    if streams:
         call["stream_options"] = {"include_usage": True}
     return call
 

@@ -64,6 +64,15 @@ def know(litellm: ModuleType, model: Model) -> None:
         litellm.register_model({name: row})
 
 
+def can_stream(litellm: ModuleType, model: Model) -> bool:
+    """Of some models of the Responses API LiteLLM's table says that they cannot. Asked to stream, it then takes the
+    whole reply, cuts it into pieces itself, and says ``stop`` whatever the end was."""
+    provider, _, name = model.id.partition("/")
+    if model.mode != "responses":
+        return True
+    return bool(litellm.utils.supports_native_streaming(name.removeprefix("responses/"), provider))
+
+
 async def close_connections() -> None:
     """Close the connections LiteLLM keeps for a next call, which a command does not make."""
     if "litellm" in sys.modules:

@@ -225,7 +225,7 @@ def test_an_index_out_of_reach(skill: TinySkill, with_pip: Path, tool: str, sand
 
 def test_no_credential_is_repeated(skill: TinySkill, with_pip: Path) -> None:
     """Today's uv hides them itself; this one does not."""
-    says = "echo working; echo 'error: http://name:s3cret@host/simple failed'; echo '  cause: too old'; exit 2"
+    says = "echo working; echo 'error: http://name" + ":s3cret@host/simple failed'; echo '  cause: too old'; exit 2"
     (skill.bin / "uv").write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo uv 0.1 && exit\n{says}\n')
     (skill.bin / "uv").chmod(0o755)
     with PackageServer([]) as index:

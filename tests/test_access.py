@@ -44,6 +44,16 @@ def at_hand(
             None,
             True,
         ),
+        # nor does it by another name of the key
+        (
+            {"GOOGLE_API_KEY": "k-env"},
+            "",
+            f"GEMINI_API_KEY=k-cwd\nGEMINI_API_BASE={ELSEWHERE}",
+            None,
+            "k-env",
+            None,
+            True,
+        ),
         # a project's own pair works as it is
         ({}, "", f"OPENAI_API_KEY=k-cwd\nOPENAI_BASE_URL={ELSEWHERE}", None, "k-cwd", ELSEWHERE, False),
         # so does an --env-file's, and it too gets only its own key
@@ -62,7 +72,8 @@ def test_the_rule_of_trust(
     address: str | None,
     warned: bool,
 ) -> None:
-    way = access.reach("openai", at_hand(environ, user, directory, env_file), model="openai/any")
+    provider = "gemini" if "GOOGLE_API_KEY" in environ else "openai"
+    way = access.reach(provider, at_hand(environ, user, directory, env_file), model=f"{provider}/any")
     assert (way.key, way.address, way.missing) == (key, address, None)
     assert bool(way.warnings) == warned
     assert all(secret not in line for line in way.warnings for secret in ("k-env", "k-user", "k-cwd", "k-file"))
@@ -157,11 +168,40 @@ def test_what_cannot_be_a_key(key: str) -> None:
 
 def test_a_local_server_needs_no_key_and_its_address_must_be_trusted() -> None:
     way = access.reach("ollama", at_hand({}, directory=f"OLLAMA_API_BASE={ELSEWHERE}"), model="ollama/x")
-    assert (way.endpoint, way.local, way.free, bool(way.warnings)) == (
-        "http://127.0.0.1:11434",
-        True,
-        "local",
-        True,
-    )
+    assert (way.endpoint, way.local, bool(way.warnings)) == ("http://127.0.0.1:11434", True, True)
     way = access.reach("ollama", at_hand({"OLLAMA_API_BASE": ELSEWHERE}), model="ollama/x")
-    assert (way.endpoint, way.local, way.free) == (ELSEWHERE, False, None)
+    assert (way.endpoint, way.local) == (ELSEWHERE, False)
+
+
+@pytest.mark.parametrize(
+    ("provider", "name", "given", "used"),
+    [
+        ("openai", "OPENAI_BASE_URL", "http://h:1/v1/", "http://h:1/v1"),
+        ("anthropic", "ANTHROPIC_BASE_URL", "http://h:1/v1/", "http://h:1"),
+        ("anthropic", "ANTHROPIC_BASE_URL", "http://h:1/", "http://h:1"),
+        ("gemini", "GEMINI_API_BASE", "http://h:1/v1beta/", "http://h:1/v1beta"),
+        ("gemini", "GEMINI_API_BASE", "http://h:1", "http://h:1/v1beta"),
+    ],
+)
+def test_an_address_is_taken_as_it_is_meant(provider: str, name: str, given: str, used: str) -> None:
+    key = f"{provider.upper()}_API_KEY"
+    assert access.reach(provider, at_hand({key: "k-env", name: given}), model=f"{provider}/x").address == used
+
+
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1:8080", "http://", "ftp://h/v1", "http://h/v1?x=1", "http://u" + ":p@h/v1"]
+)
+def test_what_is_no_address(address: str) -> None:
+    with pytest.raises(NotSetUp, match=r"OPENAI_BASE_URL \(environment\) is no address"):
+        access.reach("openai", at_hand({"OPENAI_API_KEY": "k-env", "OPENAI_BASE_URL": address}), model="openai/x")
+
+
+def test_an_ambient_credential_of_the_environment_outranks_a_files_key() -> None:
+    way = access.reach(
+        "anthropic",
+        at_hand(
+            {"ANTHROPIC_AUTH_TOKEN": "t-env"}, directory=f"ANTHROPIC_API_KEY=k-cwd\nANTHROPIC_BASE_URL={ELSEWHERE}"
+        ),
+        model="anthropic/x",
+    )
+    assert (way.key, way.key_name, way.address) == (None, "ANTHROPIC_AUTH_TOKEN", None)

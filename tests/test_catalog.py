@@ -5,22 +5,19 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
+from catalogs import TODAY, chat, having, made, refusal, small
 from litellm_skill import catalog, modelfile, nearest, price
-from litellm_skill.answer import Usage
 from litellm_skill.catalog import Catalog, Model
-from litellm_skill.faults import BadInput, UnknownModel
-from litellm_skill.price import Price, Tier
-from litellm_skill.pricetable import PriceTable
+from litellm_skill.faults import UnknownModel
+from litellm_skill.price import Price
 
 ROOT = Path(__file__).resolve().parents[1]
-TODAY = date(2026, 11, 20)
 
 
 def lock_date() -> date:
@@ -30,10 +27,6 @@ def lock_date() -> date:
     return date.fromisoformat(found[1]) if found else date(2026, 11, 13)
 
 
-def having(*providers: str) -> Callable[[str], bool]:
-    return lambda provider: provider in providers
-
-
 def everything(provider: str) -> bool:
     return True
 
@@ -41,19 +34,6 @@ def everything(provider: str) -> bool:
 @pytest.fixture(scope="module")
 def shipped() -> Catalog:
     return catalog.load()
-
-
-def loaded(tmp_path: Path, text: str) -> Catalog:
-    file = tmp_path / "models.toml"
-    file.write_text(text, encoding="utf-8")
-    return catalog.load(file)
-
-
-def refusal(models: Catalog, name: str, *keys: str, **options: bool) -> UnknownModel:
-    with pytest.raises(UnknownModel) as caught:
-        models.resolve(name, usable=having(*keys), today=TODAY, **options)
-    assert "\n" not in caught.value.message + caught.value.hint
-    return caught.value
 
 
 # What is shipped holds in the locked table.
@@ -147,16 +127,6 @@ def test_a_row_becomes_a_model() -> None:
     )
 
 
-def made(rows: dict[str, dict], bare: dict[str, str] | None = None, **file: object) -> Catalog:
-    order = tuple(dict.fromkeys(id.partition("/")[0] for id in rows))
-    names = modelfile.ModelFile(vendor_order=order, **file)
-    return Catalog(PriceTable(rows, bare or {}), names, frozenset())
-
-
-def chat(**more: object) -> dict[str, object]:
-    return {"mode": "chat", "input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6, **more}
-
-
 def test_litellm_is_found_without_being_imported(tmp_path: Path) -> None:
     code = (
         "import sys; sys.path.append(sys.argv[1])\n"
@@ -175,24 +145,6 @@ def test_litellm_is_found_without_being_imported(tmp_path: Path) -> None:
 
     assert told() == ["True", "False"]
     assert told("-S") == ["LiteLLM is not installed for this Python", "False"]
-
-
-# Names.
-
-SMALL = {
-    "first/alpha-2": chat(max_input_tokens=1000),
-    "first/alpha-2-mini": chat(input_cost_per_token=1e-7),
-    "first/alpha-2-2026-01-01": chat(),
-    "first/alpha-1": chat(deprecation_date="2026-06-01"),
-    "first/alpha-3-preview": chat(),
-    "second/gamma-1": chat(max_input_tokens=5000),
-    "second/alpha-2": chat(),
-    "second/embedder": chat(mode="embedding", output_cost_per_token=0),
-}
-
-
-def small(**file: object) -> Catalog:
-    return made(SMALL, {"alpha-2": "second/alpha-2", "zone.gamma-9": "second/gamma-1"}, **file)
 
 
 @pytest.mark.parametrize(
@@ -255,7 +207,7 @@ def test_malformed_names_are_refused_escaped(shipped: Catalog, name: str) -> Non
         ("first:code", "first has no role 'code'", "it has: best"),
         ("other:best", "other has no roles", "these have: first"),
         ("alpha9:8b", "no model is named 'alpha9:8b'", "if Ollama has it: -m ollama/alpha9:8b"),
-        ("first:7b", "no model is named 'first:7b'", "if Ollama has it: -m ollama/first:7b"),
+        ("first:7b", "no model is named 'first:7b'", "if Ollama has it: -m ollama/first:7b; first has the roles best"),
     ],
 )
 def test_names_with_a_colon(name: str, message: str, hint: str) -> None:
@@ -347,90 +299,6 @@ def test_a_name_without_its_hyphen_gets_exactly_the_one_meant(shipped: Catalog) 
     assert refusal(shipped, slip, "openai").hint.startswith(f"nearest: {meant}, ")
 
 
-# Money.
-
-
-@pytest.mark.parametrize(
-    ("row", "expected"),
-    [
-        (chat(), Price(1e-6, 2e-6)),
-        (chat(cache_read_input_token_cost=1e-7), Price(1e-6, 2e-6, 1e-7)),
-        (chat(input_cost_per_token=0, output_cost_per_token=0), None),
-        (chat(output_cost_per_token=0), None),
-        ({"mode": "chat"}, None),
-        (chat(mode="embedding", output_cost_per_token=0), Price(1e-6, 0.0)),
-        (
-            chat(
-                input_cost_per_token_above_200k_tokens=3e-6,
-                input_cost_per_token_above_200k_tokens_batches=9.0,
-            ),
-            Price(1e-6, 2e-6, tiers=(Tier(3e-6, 2e-6, above_tokens=200_000),)),
-        ),
-        (
-            {
-                "tiered_pricing": [
-                    {"range": [32e3, 64e3], "input_cost_per_token": 3e-6, "output_cost_per_token": 4e-6},
-                    {"range": [0, 32e3], "input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6},
-                ]
-            },
-            Price(1e-6, 2e-6, tiers=(Tier(3e-6, 4e-6, above_tokens=32_000),)),
-        ),
-    ],
-)
-def test_prices_from_rows(row: dict[str, object], expected: Price | None) -> None:
-    assert price.from_row(row) == expected
-
-
-TIERED = Price(1.0, 10.0, 0.1, 20.0, tiers=(Tier(2.0, 30.0, above_tokens=100), Tier(3.0, 40.0, above_tokens=200)))
-
-
-@pytest.mark.parametrize(
-    ("usage", "expected"),
-    [
-        (Usage(100, 2), 100 * 1.0 + 2 * 10.0),
-        (Usage(101, 2), 101 * 2.0 + 2 * 30.0),
-        (Usage(201, 2), 201 * 3.0 + 2 * 40.0),
-        (Usage(50, 5, reasoning_tokens=4), 50 * 1.0 + 1 * 10.0 + 4 * 20.0),
-        (Usage(50, 5, cached_tokens=40), 10 * 1.0 + 40 * 0.1 + 5 * 10.0),
-        (Usage(150, 0, cached_tokens=40), 150 * 2.0),
-        (Usage(50, 5, reasoning_tokens=9, cached_tokens=99), 50 * 0.1 + 5 * 20.0),
-        (Usage(None, 5), None),
-        (Usage(50, None), None),
-    ],
-)
-def test_cost_of_a_call(usage: Usage, expected: float | None) -> None:
-    model = Model("maker/test-model", "maker", price=TIERED)
-    assert small().cost(model, usage) == (None if expected is None else pytest.approx(expected))
-
-
-def test_unknown_is_not_free_and_local_is() -> None:
-    models = made({"home/a": chat(), "home/b-cloud": chat(input_cost_per_token=0)}, local=("home",))
-    assert models.estimate(Model("maker/test-model", "maker"), 1, 1) is None
-    assert models.estimate(models.find("home/a"), 10, 10) == 0
-    assert models.cost(models.find("home/a"), Usage()) == 0
-    assert models.find("home/a").price.source == "local"
-    assert models.find("home/b-cloud").price is None
-
-
-def test_a_price_that_is_not_the_whole_price_is_unknown() -> None:
-    assert (
-        made({"maker/search-1": chat()}, billed_beyond_tokens=("maker/search*",)).find("maker/search-1").price is None
-    )
-
-
-def test_an_estimate_follows_the_tiers(shipped: Catalog) -> None:
-    best = shipped.find(shipped.roles["openai"]["best"])
-    assert shipped.estimate(best, 1000, 1000) == pytest.approx((best.price.input + best.price.output) * 1000)
-    long = best.price.tiers[-1].above_tokens + 1
-    assert shipped.estimate(best, long, 0) == pytest.approx(long * best.price.tiers[-1].input)
-
-
-def test_fine_tuned_models_are_priced_as_their_kind() -> None:
-    models = made({"maker/ft:small-1": chat()})
-    assert models.find("maker/ft:small-1:org::7").price == Price(1e-6, 2e-6)
-    assert models.find("maker/ft:small-1:org::7").id == "maker/ft:small-1:org::7"
-
-
 # A prompt too long.
 
 
@@ -455,155 +323,3 @@ def test_larger_models_are_the_roles_first_then_the_cheapest() -> None:
     assert larger(100, "second") == ["second/other"]
     assert larger(900, "first", "second") == []
     assert larger(100) == []
-
-
-# The user's models.toml.
-
-
-def test_the_users_file_is_laid_over_the_shipped_one(shipped: Catalog, tmp_path: Path) -> None:
-    known = shipped.roles["openai"]["best"]
-    models = loaded(
-        tmp_path,
-        f"""
-        [aliases]
-        Fast = "groq/test-model"
-        gpt = ["openai:quick"]
-        [roles.google]
-        best = "gemini/test-model"
-        [roles.openai]
-        quick = "openai/test-model"
-        [models."openrouter/maker/test-model"]
-        price = {{ input = 1.0, output = 2, cached_input = 0.5, reasoning_output = 4.0 }}
-        context = 200_000
-        max_output = 8_000
-        tools = true
-        vision = false
-        [models."openai/maker/Test-2"]
-        price = {{ input = 4.0, output = 16.0, currency = "CNY", usd_per_unit = 0.125 }}
-        [models."openai/free"]
-        price = 0
-        [models."azure/my-deployment"]
-        same_as = "{known}"
-        context = 1000
-        [models."azure/bare"]
-        same_as = "{known.partition("/")[2]}"
-        [models."{known}"]
-        vision = false
-        """,
-    )
-
-    def resolved(name: str) -> Model:
-        return models.resolve(name, usable=having(), today=TODAY)
-
-    assert resolved("fast").id == "groq/test-model"
-    assert resolved("gpt").id == "openai/test-model"
-    assert resolved("gemini:best").id == resolved("google:best").id == "gemini/test-model"
-    assert resolved("openai:best").id == known
-    assert resolved("gemini:cheap") == shipped.resolve("gemini:cheap", usable=having(), today=TODAY)
-    assert resolved("openrouter/maker/test-model") == Model(
-        id="openrouter/maker/test-model",
-        provider="openrouter",
-        context=200_000,
-        max_output=8_000,
-        price=Price(1e-6, 2e-6, 0.5e-6, 4e-6, source="user"),
-        tools=True,
-        vision=False,
-    )
-    assert resolved("openai/maker/Test-2").price == Price(0.5e-6, 2e-6, source="user")
-    assert models.cost(resolved("openai/free"), Usage()) == 0
-    original = shipped.find(known)
-    assert resolved("azure/my-deployment") == replace(
-        original, id="azure/my-deployment", provider="azure", context=1000
-    )
-    assert resolved("azure/bare").price == original.price
-    assert resolved(known) == replace(original, vision=False)
-
-
-def test_a_model_the_user_states_is_not_refused_as_retired(shipped: Catalog, tmp_path: Path) -> None:
-    dated = next(m for m in shipped.chat_models() if m.deprecated and m.deprecated < TODAY and m.provider == "openai")
-    refusal(shipped, dated.id)
-    models = loaded(tmp_path, f'[models."{dated.id}"]\nvision = true\n[models."openai/o1-preview"]\nprice = 0\n')
-    assert models.resolve(dated.id, usable=having(), today=TODAY) == replace(dated, vision=True)
-    assert models.resolve("openai/o1-preview", usable=having(), today=TODAY).known
-    assert models.find(dated.id).deprecated == dated.deprecated
-
-
-def test_a_missing_file_is_no_file(shipped: Catalog, tmp_path: Path) -> None:
-    assert catalog.load(tmp_path / "models.toml") == catalog.load(None) == shipped
-
-
-@pytest.mark.parametrize(
-    ("text", "key", "what"),
-    [
-        ("[aliases\n", "", "Expected ']'"),
-        ("nonsense = 1", "nonsense", "unknown; known are aliases, roles, models"),
-        ("aliases = 1", "aliases", "expected a table"),
-        ("[aliases]\nx = 1", "aliases.x", "expected a text or a list of texts"),
-        ("[aliases]\nx = ['']", "aliases.x", "expected a text"),
-        ("[aliases]\n'a/b' = 'c/d'", 'aliases."a/b"', "an alias has no / and no :"),
-        ("[roles.openai]\nbest = 'test-model'", "roles.openai.best", "expected provider/model"),
-        ("[roles]\nopenai = 'x'", "roles.openai", "expected a table"),
-        ("[models.x]\ntools = true", "models.x", "expected provider/model"),
-        ("[models.'a/b']\ntool = true", 'models."a/b".tool', "unknown; known are same_as, price"),
-        ("[models.'a/b']\ntools = 1", 'models."a/b".tools', "expected true or false"),
-        ("[models.'a/b']\ncontext = true", 'models."a/b".context', "expected a number of tokens, above 0"),
-        ("[models.'a/b']\ncontext = '8k'", 'models."a/b".context', "expected a number of tokens, above 0"),
-        ("[models.'a/b']\nprice = 1", 'models."a/b".price', "expected 0 or a table such as"),
-        ("[models.'a/b']\nprice = false", 'models."a/b".price', "expected 0 or a table such as"),
-        ("[models.'a/b']\nprice = { input = 1 }", 'models."a/b".price', "needs both input and output"),
-        (
-            "[models.'a/b']\nprice = { input = 1, output = -1 }",
-            'models."a/b".price',
-            "output must be a number",
-        ),
-        (
-            "[models.'a/b']\nprice = { input = nan, output = 1 }",
-            'models."a/b".price',
-            "input must be a number",
-        ),
-        (
-            "[models.'a/b']\nprice = { input = true, output = 1 }",
-            'models."a/b".price',
-            "input must be a number",
-        ),
-        ("[models.'a/b']\nprice = { in = 1, output = 1 }", 'models."a/b".price', "unknown key 'in'"),
-        (
-            "[models.'a/b']\nprice = { input = 1, output = 1, currency = 'CNY' }",
-            'models."a/b".price',
-            "currency 'CNY' needs usd_per_unit",
-        ),
-        (
-            "[models.'a/b']\nsame_as = 'no-such'",
-            'models."a/b".same_as',
-            "'no-such' is not in LiteLLM's table",
-        ),
-        ("[models.'a/b']\nsame_as = 'a/b'", 'models."a/b".same_as', "'a/b' is not in LiteLLM's table"),
-        ("vendor_order = []", "vendor_order", "expected a text or a list of texts"),
-    ],
-)
-def test_a_wrong_file_is_refused_by_name_and_key(tmp_path: Path, text: str, key: str, what: str) -> None:
-    with pytest.raises(BadInput) as caught:
-        loaded(tmp_path, text)
-    assert caught.value.message.startswith(f"{tmp_path / 'models.toml'}: {key}")
-    assert what in caught.value.message
-    assert caught.value.hint
-    assert caught.value.exit_code == 2
-
-
-def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "models.toml"
-    file.write_bytes(b"\xff\xfe")
-    with pytest.raises(BadInput, match="models.toml"):
-        catalog.load(file)
-    with pytest.raises(BadInput, match="directory"):
-        catalog.load(tmp_path)
-
-
-def test_the_format_shown_in_the_header_is_accepted(tmp_path: Path) -> None:
-    lines = (ROOT / "scripts/litellm_skill/models.toml").read_text(encoding="utf-8").splitlines()
-    example = [line[4:] for line in lines if line.startswith("#   ")]
-    text = "\n".join(example).replace('same_as = "great-2"', "context = 1")
-    models = loaded(tmp_path, text)
-    assert models.resolve("fast", usable=having("groq"), today=TODAY).id == "groq/swift-1"
-    assert models.resolve("openai:best", usable=having(), today=TODAY).id == "openai/great-2"
-    assert models.find("openai/maker-x/Great-2").price == Price(0.56e-6, 2.24e-6, source="user")

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from conftest import Outcome
-from faulty_server import TEXT, FaultyServer
+from exchange import TEXT
+from faulty_server import FaultyServer
 from litellm_skill import access, gateway, settings
 from litellm_skill.catalog import Model
 from provider_server import ProviderServer, Reply
@@ -95,7 +96,7 @@ def test_a_fallback_without_a_key_is_left_out(run: Run, monkeypatch: pytest.Monk
     with FaultyServer("500", "ok") as server:
         outcome, document = ask(run, monkeypatch, server, "--fallback", "mistral/any")
     assert (outcome.code, document["text"]) == (0, TEXT)
-    assert "fallback mistral/any left out: no key for mistral" in outcome.stderr
+    assert "mistral/any left out: no key for mistral" in outcome.stderr
 
 
 def test_an_unknown_fallback_is_told_before_anything_is_sent(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 from conftest import Outcome
+from exchange import TEXT
 from fault_cases import CASES, QUICK, Case, table
-from faulty_server import ANSI_TEXT, INJECT_TEXT, REPEATED_PIECE, TEXT, FaultyServer, sent_text
+from faulty_server import FaultyServer
 from litellm_skill import catalog
 from litellm_skill.gateway import library
+from scenarios import ANSI_TEXT, INJECT_TEXT, REPEATED_PIECE, sent_text
 
 REFERENCES = Path(__file__).resolve().parent.parent / "references"
 KEY = "hk3-Qz81_aBc.9f/+=x"  # a shape no list of prefixes knows

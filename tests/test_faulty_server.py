@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import email.utils
 import gc
 import http.client
@@ -13,186 +12,34 @@ import threading
 import time
 import zlib
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from types import ModuleType
-from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
-from faulty_server import (
-    ANSI_TEXT,
-    AT_FAULT,
-    BEFORE_FAULT,
-    FAILED,
-    HUGE_BODY_BYTES,
-    HUGE_STREAM_BYTES,
-    INJECT_TEXT,
-    MAX_STALL_S,
-    REPEATED_PIECE,
-    SCENARIOS,
-    SEQUENCES,
-    TEXT,
-    WIRES,
-    FaultyServer,
-    sent_text,
+from endless import HUGE_BODY_BYTES, HUGE_STREAM_BYTES
+from exchange import AT_FAULT, BEFORE_FAULT, MAX_STALL_S, TEXT, WIRES
+from faulty_server import FaultyServer
+from raw_client import (
+    ENDS,
+    KEY,
+    LOOK_S,
+    NO_ANSWER,
+    PATHS,
+    PATIENCE_S,
+    each_way,
+    fetch,
+    listen,
+    pick,
+    request,
+    said,
+    whole_text,
 )
+from refusals import FAILED
+from scenarios import ANSI_TEXT, INJECT_TEXT, REPEATED_PIECE, SCENARIOS, SEQUENCES, sent_text
 
-KEY = "gsk_made-up-0123456789"
-PATHS = {
-    "chat": "/v1/chat/completions",
-    "responses": "/v1/responses",
-    "messages": "/v1/messages",
-    "gemini": "/v1beta/models/gemini-test:generateContent",
-}
-GEMINI_STREAM = "/v1beta/models/gemini-test:streamGenerateContent?alt=sse"
-TURNS = [{"role": "user", "content": "二加二？"}]
-WAYS = [(wire, streamed) for wire in WIRES for streamed in (False, True)]
 every_wire = pytest.mark.parametrize("wire", WIRES)
-PATIENCE_S = 20.0  # for what must come
-LOOK_S = 0.3  # how long to look for what must not
-
-
-class Got(NamedTuple):
-    """``end``: "whole", "cut" (closed before HTTP says so), "reset", or "open" (nothing more, and still connected)."""
-
-    status: int | None
-    headers: dict[str, str]
-    body: bytes
-    end: str
-
-    @property
-    def text(self) -> str:
-        return self.body.decode(errors="replace")
-
-
-def request(server: FaultyServer, wire: str, *, streamed: bool, **headers: str) -> socket.socket:
-    """Send a request of ``wire``; the connection it went over."""
-    path = GEMINI_STREAM if wire == "gemini" and streamed else PATHS[wire]
-    body = json.dumps({"model": "test-model", "messages": TURNS, "input": "二加二？", "stream": streamed}).encode()
-    lines = [f"POST {path} HTTP/1.1", "host: x", "connection: close", f"content-length: {len(body)}"]
-    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-    connection = socket.create_connection(server.server_address)
-    connection.sendall("\r\n".join([*lines, "", ""]).encode() + body)
-    return connection
-
-
-def listen(connection: socket.socket, until: bytes = b"", then_s: float = PATIENCE_S) -> tuple[bytes, str]:
-    """What comes, and how it ended: as far as ``until``, and for no more than ``then_s`` seconds after that."""
-    raw, found = b"", not until
-    deadline = time.monotonic() + (then_s if found else PATIENCE_S)
-    try:
-        while True:
-            connection.settimeout(max(deadline - time.monotonic(), 0.001))
-            if not (part := connection.recv(1 << 20)):
-                return raw, "closed"
-            raw += part
-            if not found and until in raw:
-                found, deadline = True, time.monotonic() + then_s
-    except TimeoutError:
-        return raw, "open"
-    except ConnectionResetError:
-        return raw, "reset"
-
-
-def fetch(server: FaultyServer, wire: str, *, streamed: bool, **headers: str) -> Got:
-    """The answer, or what of it comes before a stall."""
-    with closing(request(server, wire, streamed=streamed, **headers)) as connection:
-        name = server.scenarios[0]
-        if "open" not in ENDS.get(name, ()):
-            return parsed(*listen(connection))
-        pieces_come = streamed and name.endswith("_mid")
-        until = BEFORE_FAULT[-6:].encode() if pieces_come else b"" if name in NO_ANSWER else b"\r\n\r\n"
-        return parsed(*listen(connection, until, LOOK_S))
-
-
-def parsed(raw: bytes, end: str) -> Got:
-    head, found, rest = raw.partition(b"\r\n\r\n")
-    if not found:
-        return Got(None, {}, b"", "cut" if end == "closed" else end)
-    status, *lines = head.decode().splitlines()
-    headers = dict(line.split(": ", 1) for line in lines)
-    body, complete = unchunked(rest) if "transfer-encoding" in headers else (rest, False)
-    complete = complete or len(rest) == int(headers.get("content-length", -1))
-    return Got(int(status.split()[1]), headers, body, "whole" if complete else "cut" if end == "closed" else end)
-
-
-def unchunked(rest: bytes) -> tuple[bytes, bool]:
-    """The body so far, and whether its end came."""
-    body = b""
-    while found := rest.partition(b"\r\n")[1]:
-        size, _, rest = rest.partition(b"\r\n")
-        if size == b"0":
-            return body, rest == b"\r\n"
-        body, rest = body + rest[: int(size, 16)], rest[int(size, 16) + len(found) :]
-    return body, False
-
-
-def each_way(name: str) -> dict[tuple[str, bool], Got]:
-    """What scenario ``name`` gives on every wire, streamed and whole, asked for at the same time."""
-    with FaultyServer(name) as server, ThreadPoolExecutor(len(WAYS)) as clients:
-        got = clients.map(lambda way: fetch(server, way[0], streamed=way[1], authorization="Bearer " + KEY), WAYS)
-        answers = dict(zip(WAYS, got, strict=True))
-    assert len(server.requests) == len(WAYS)
-    return answers
-
-
-# Reading the wires ------------------------------------------------------------------------------------
-
-
-def pick(data: Any, *way: str | int) -> Any:
-    for step in way:
-        try:
-            data = data[step]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return data
-
-
-def whole_text(wire: str, data: Any) -> str | None:
-    ways: dict[str, tuple[str | int, ...]] = {
-        "chat": ("choices", 0, "message", "content"),
-        "responses": ("output", 0, "content", 0, "text"),
-        "messages": ("content", 0, "text"),
-        "gemini": ("candidates", 0, "content", "parts", 0, "text"),
-    }
-    return pick(data, *ways[wire])
-
-
-def piece_text(wire: str, data: Any) -> str | None:
-    if wire == "responses":
-        return pick(data, "delta") if pick(data, "type") == "response.output_text.delta" else None
-    if wire == "gemini":
-        return whole_text(wire, data)
-    return pick(data, *{"chat": ("choices", 0, "delta", "content"), "messages": ("delta", "text")}[wire])
-
-
-def said(wire: str, got: Got, *, streamed: bool) -> str:
-    """The text in it, as far as it can be read."""
-    if "event-stream" in got.headers.get("content-type", ""):
-        lines = (line.removeprefix("data: ") for line in got.text.splitlines() if line.startswith("data: "))
-        return "".join(piece_text(wire, loaded(line)) or "" for line in lines)
-    return whole_text(wire, loaded(got.text)) or ""
-
-
-def loaded(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return None
-
-
-# Every scenario ---------------------------------------------------------------------------------------
-
-# How it ends, streamed and not, where that is not "whole".
-ENDS = {
-    **dict.fromkeys(("stall_headers", "stall_body", "drip", "stall_mid", "ping_mid", "blank_mid"), ("open", "open")),
-    **dict.fromkeys(("reset_before", "reset_mid"), ("reset", "reset")),
-    **dict.fromkeys(("close_before", "close_mid", "truncated"), ("cut", "cut")),
-}
 STATUS = {"redirect": 307, "redirect302": 302, "echo_key": 401, "html403": 403, "html502": 502}
 STATUS |= {name: int(name[:3]) for name in SCENARIOS if name[:3].isdigit()}
-NO_ANSWER = {"stall_headers", "reset_before", "close_before"}
 # What can be read of it, where that is not ``sent_text``: streams that are damaged in one place and go on.
 READABLE = {
     "bad_json": TEXT.replace(AT_FAULT, ""),
@@ -461,105 +308,3 @@ def test_close_ends_everything_at_once(name: str) -> None:
 def test_unknown_scenario_is_an_error() -> None:
     with pytest.raises(KeyError):
         FaultyServer("nonsense")
-
-
-# LiteLLM ----------------------------------------------------------------------------------------------
-
-# LiteLLM ignores these itself, but once at import, which pytest undoes after that test.
-QUIET = [
-    ".*`ReadOnly` qualifier",
-    ".*Accessing the 'model_(computed_)?fields' attribute on the instance",
-    "Pydantic serializer warnings",
-]
-MODELS = {
-    "chat": "openai/test-model",
-    "responses": "openai/responses-test",
-    "messages": "anthropic/claude-test",
-    "gemini": "gemini/gemini-test",
-}
-STREAMED = [wire for wire in WIRES if wire != "gemini"]
-
-
-class Heard(NamedTuple):
-    text: str
-    finish_reason: str | None  # the provider's, not what LiteLLM makes up for a stream that ended without one
-    tokens: tuple[int, int] | None
-    error: Exception | None = None
-
-
-@pytest.fixture
-def litellm(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-    monkeypatch.setenv("LITELLM_MODE", "PRODUCTION")
-    import litellm
-
-    litellm.suppress_debug_info = True
-    # A model LiteLLM does not know is never streamed on /v1/responses.
-    streams = {"litellm_provider": "openai", "mode": "responses", "supports_native_streaming": True}
-    litellm.register_model({MODELS["responses"]: streams})
-    return litellm
-
-
-def ask(litellm: ModuleType, server: FaultyServer, wire: str, *, streamed: bool) -> Heard:
-    async def call() -> Heard:
-        options = {"stream": True, "stream_options": {"include_usage": True}} if streamed else {}
-        options |= {"api_base": server.base(wire), "api_key": KEY, "max_retries": 0, "num_retries": 0}
-        try:
-            answer = await litellm.acompletion(model=MODELS[wire], messages=TURNS, **options)
-            return await heard_stream(answer) if streamed else heard_whole(answer)
-        finally:
-            for _ in range(3):  # lets LiteLLM's logging begin, which would else go over to the next loop, loudly
-                await asyncio.sleep(0)
-            await litellm.close_litellm_async_clients()
-            await litellm.module_level_aclient.close()
-            litellm.in_memory_llm_clients_cache.flush_cache()
-
-    return asyncio.run(call())
-
-
-def heard_whole(answer: Any) -> Heard:
-    choice, usage = answer.choices[0], answer.usage
-    return Heard(choice.message.content, choice.finish_reason, (usage.prompt_tokens, usage.completion_tokens))
-
-
-async def heard_stream(stream: Any) -> Heard:
-    text, tokens, error = "", None, None
-    try:
-        async for chunk in stream:
-            text += (chunk.choices[0].delta.content or "") if chunk.choices else ""
-            if usage := getattr(chunk, "usage", None):
-                tokens = (usage.prompt_tokens, usage.completion_tokens)
-    except Exception as fault:
-        error = fault
-    return Heard(text, stream.received_finish_reason or stream.intermittent_finish_reason, tokens, error)
-
-
-def quiet(test: Any) -> Any:
-    for message in QUIET:
-        test = pytest.mark.filterwarnings(f"ignore:{message}")(test)
-    return test
-
-
-@quiet
-@pytest.mark.parametrize(("wire", "streamed"), WAYS)
-def test_litellm_hears_it_all(litellm: ModuleType, wire: str, streamed: bool) -> None:
-    with FaultyServer("ok") as server:
-        heard = ask(litellm, server, wire, streamed=streamed)
-        assert (server.requests[0].wire, server.requests[0].credentials) == (WIRES[wire], KEY)
-    if wire == "gemini" and streamed:  # LiteLLM makes it up there, so it says nothing
-        heard = heard._replace(finish_reason="stop")
-    assert heard == Heard(TEXT, "stop", (11, 7))
-
-
-@quiet
-@pytest.mark.parametrize("wire", STREAMED)
-@pytest.mark.parametrize("name", ["close_mid", "end_mid", "err_mid"])
-def test_litellm_hears_what_came_before_the_fault(litellm: ModuleType, wire: str, name: str) -> None:
-    with FaultyServer(name) as server:
-        heard = ask(litellm, server, wire, streamed=True)
-        assert len(server.requests) == 1
-    assert (heard.text, heard.finish_reason) == (BEFORE_FAULT, None)
-    if name == "end_mid" and wire != "responses":  # a cut stream passes for a whole one
-        assert heard.error is None
-    else:
-        assert isinstance(heard.error, litellm.exceptions.MidStreamFallbackError)

@@ -34,7 +34,8 @@ START_UP = ["launch", "installation", "installer", "package_index", "environment
 ORDER = [
     *("call", "command", "console", "report", "plan", "choice", "gateway", "certificates", "results"),
     *("access", "endpoints", "host", "catalog", "modelfile", "pricetable", "nearest", "price", "demo", "answer"),
-    *("prompt", "attachments", "screen", "secret_rules", "redaction", "policy", "settings", "providers", "faults"),
+    *("prompt", "changes", "attachments", "screen", "secret_rules", "redaction", "policy"),
+    *("settings", "providers", "faults"),
 ]
 
 

@@ -23,7 +23,7 @@ from package_server import Package, wheel
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 BASE = Path(os.path.realpath(sys._base_executable))  # without the packages of the environment of the tests
-TIMEOUT_S = 30.0  # far above what any of these takes
+TIMEOUT_S = 120.0  # far above what any of these takes, on a busy machine too
 VERSION = "1.106.2"
 PACKAGES = [wheel(name, VERSION, module) for name, module in environment.DIRECT.items()]
 TELL = f"""
@@ -48,11 +48,11 @@ class Outcome(NamedTuple):
 
 @functools.cache
 def old_python() -> str | None:
-    """A Python older than the packages need, the oldest that is found: start-up must still work there."""
+    """The oldest Python found (pyenv and uv lay them side by side) of those for which there are no packages."""
     found: list[str | None] = []
     for minor in (8, 9, 10):
         found.append(shutil.which(f"python3.{minor}"))
-        for folder in (f"~/.pyenv/versions/3.{minor}.*", f"~/.local/share/uv/python/cpython-3.{minor}.*"):
+        for folder in (f"{BASE.parents[2]}/*3.{minor}.*", f"~/.local/share/uv/python/*3.{minor}.*"):
             found += [f"{home}/bin/python3" for home in glob.glob(os.path.expanduser(folder))]
     return next((python for python in found if python and _succeeds([python, "-c", ""])), None)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from litellm_skill import providers
 from litellm_skill.faults import NotSetUp
@@ -43,18 +44,14 @@ class Access:
 
     @property
     def host(self) -> str | None:
-        return providers.host_of(self.endpoint)
+        """``host`` or ``host:port``; None where it depends on a region and is not known before the call."""
+        return None if self.address is None and self.provider.regional else providers.host_of(self.endpoint)
 
     @property
     def local(self) -> bool:
         """Whether the endpoint is a server on this machine."""
-        host = (self.host or "").rsplit(":", 1)[0]
+        host = urlsplit(self.endpoint or "").hostname
         return self.provider.port is not None and host in ("localhost", "127.0.0.1", "::1")
-
-    @property
-    def free(self) -> str | None:
-        """Why a call is known to cost nothing (a ``cost_source``), or None."""
-        return providers.DEMO if self.provider.name == providers.DEMO else "local" if self.local else None
 
 
 def profile_model(settings: Settings) -> str | None:
@@ -94,7 +91,7 @@ def reach(provider_name: str, settings: Settings, *, model: str) -> Access:
         key=_clean(key) if key else None,
         key_name=credential.name if credential else None,
         key_source=credential.source if credential else None,
-        address=address.value if address else None,
+        address=_checked(address, provider) if address else None,
         address_name=address.name if address else None,
         address_source=address.source if address else None,
         arguments=_arguments(provider, settings),
@@ -104,14 +101,14 @@ def reach(provider_name: str, settings: Settings, *, model: str) -> Access:
 
 
 def _credential(provider: Provider, settings: Settings) -> Setting | None:
-    """The provider's own key, else the first variable of an ambient set, else the profile's key."""
-    if found := settings.find(*provider.keys):
-        return found
-    for names in provider.ambient:
-        if all(_trusted(settings.find(name)) for name in names):
-            return settings.find(names[0])
+    """The provider's own key, the first variable of an ambient set, or the profile's key: from the first source that
+    has one, so that a file never outranks the environment."""
+    ambient = (names for names in provider.ambient if all(_trusted(settings.find(name)) for name in names))
+    names = [*provider.keys, *(names[0] for names in ambient)]
     if not provider.listed and (found := _prefixed(provider, settings)):
-        return found
+        names.append(found.name)
+    if own := settings.find(*names):
+        return own
     return settings.find(PROFILE_KEY) if settings.get("LLM_PROVIDER") == provider.name else None
 
 
@@ -145,6 +142,16 @@ def _address(
             return setting, tuple(warnings)
         warnings.append(_untrusted(setting, credential))
     return None, tuple(warnings)
+
+
+def _checked(setting: Setting, provider: Provider) -> str:
+    """The address as LiteLLM wants it, which adds the rest of the path itself. Raises NotSetUp when it is none."""
+    parts = urlsplit(setting.value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+        what = f"{setting.name} ({setting.source}) is no address: http:// or https://, a host, perhaps a path"
+        raise NotSetUp(what, f"correct {setting.name}")
+    address = setting.value.rstrip("/").removesuffix(provider.added_path)
+    return address if parts.path.strip("/") or not provider.base_path else address + provider.base_path
 
 
 def _same_file(setting: Setting, credential: Setting | None) -> bool:

@@ -1,19 +1,7 @@
-"""Files and git diffs that go along with a prompt, as fenced text.
+"""Files that go along with a prompt, as fenced text.
 
 Every check comes before anything is sent: what is not a readable, regular UTF-8 file of moderate size is
 ``faults.BadInput``.
-
-The repository of a diff is not trusted: nothing that its configuration names is run, nothing is fetched, no
-file outside it is read. What a plain ``git diff`` runs (tried with git 2.39) and what stops it here:
-
-    diff.external, diff.*.command      --no-ext-diff
-    diff.*.textconv                    --no-textconv
-    core.fsmonitor                     -c core.fsmonitor=false
-    hook post-index-change             -c core.hooksPath
-    filter.*.clean, filter.*.process   emptied when the repository's own configuration sets them
-    commands set in a submodule        --ignore-submodules=dirty
-    transports, in a partial clone     GIT_ALLOW_PROTOCOL
-    core.worktree                      the folder it names must belong to the same repository
 """
 
 from __future__ import annotations
@@ -26,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from litellm_skill import screen
-from litellm_skill.faults import BadInput, NotSetUp
+from litellm_skill.faults import BadInput
 from litellm_skill.screen import Part
 
 # All attached files together may have this many times the limit of one: 16 MB, more than any model reads.
@@ -44,20 +32,7 @@ _NOT_TEXT = {
     b"\xfe\xff": "UTF-16 text",
 }
 _CONVERT = "convert it to UTF-8 first, for example with iconv -f LATIN1 -t UTF-8"
-_INSTEAD = "attach files with -f instead of a diff"
-_HEADING = 2  # lines before the content: its name and the fence
-_GIT_SECONDS = 30
-_GIT_NAMES_SHOWN = 50
-_GIT_ANSWER = 4_000_000  # bytes of git's answers that are not a diff
-_GIT_ENVIRONMENT = {"GIT_OPTIONAL_LOCKS": "0", "GIT_ALLOW_PROTOCOL": "none"}
-_GIT_CONFIG = (
-    *("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}"),
-    *("-c", "core.quotePath=false"),  # file names as they are, not in octal
-)
-_GIT_DIFF = (
-    *("diff", "--no-color", "--no-ext-diff", "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/"),
-    *("--ignore-submodules=dirty", "--submodule=short"),
-)
+HEADING = 2  # lines before the content: its name and the fence
 
 
 @dataclass(frozen=True)
@@ -99,34 +74,8 @@ def read_files(
                 f"the attached files come to more than {_TOTAL_FACTOR * max_bytes:,} bytes",
                 "attach fewer: name the folder or the suffix that matters",
             )
-        text = f"File: {name}\n{_fenced(content, path.suffix[1:])}"
-        yield Attachment(Part(name, text, heading=_HEADING), _sent(name, raw))
-
-
-def read_diff(directory: Path, base: str | None, max_bytes: int, allowed: tuple[str, ...] = ()) -> Attachment:
-    """What is not committed yet; with ``base``, all that was added since the merge base with that revision.
-
-    The diff of the whole repository around ``directory``, staged or not. Untracked files are named only.
-    Raises ``SecretFound`` when it holds changes of a file whose name says that it holds secrets.
-    """
-    top = _worktree(directory)
-    name = f"git diff --merge-base {escape(base)}" if base is not None else "git diff"
-    since = _merge_base(top, base) if base is not None else _head_or_empty(top)
-    diff = (*_filters_off(top), *_GIT_DIFF)
-    raw = _git(top, *diff, since, "--", limit=max_bytes)
-    if len(raw) > max_bytes:
-        hint = "narrow it with --diff-base, or attach files with -f"
-        raise BadInput(f"{name} has more than {max_bytes:,} bytes", hint)
-    untracked = _untracked(top)
-    if not raw:
-        raise BadInput(f"no changes: {name} is empty", f"attach files with -f. {untracked}".rstrip())
-    changed = os.fsdecode(_git(top, *diff, "--name-only", "--no-renames", "-z", since, "--")).split("\0")
-    screen.check_changes((Path(top, path) for path in changed if path), name, directory, allowed)
-    content = raw.decode("utf-8", "replace").replace("\0", "\ufffd")
-    replaced = "" if content.encode() == raw else "\nBytes that are not UTF-8 text are shown as \ufffd."
-    notes = replaced + (f"\n{untracked}" if untracked else "")
-    text = f"Changes ({name}):\n{_fenced(content, 'diff')}{notes}"
-    return Attachment(Part("the diff", text, heading=_HEADING), _sent(name, raw))
+        text = f"File: {name}\n{fenced(content, path.suffix[1:])}"
+        yield Attachment(Part(name, text, heading=HEADING), sent_file(name, raw))
 
 
 def read_text(path: Path, name: str, max_bytes: int) -> tuple[str, bytes]:
@@ -194,7 +143,7 @@ def escape(name: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
-def _sent(name: str, raw: bytes) -> SentFile:
+def sent_file(name: str, raw: bytes) -> SentFile:
     import hashlib
 
     return SentFile(name, len(raw), hashlib.sha256(raw).hexdigest())
@@ -247,110 +196,8 @@ def _refuse_link_out(path: Path, folder: Path, directory: Path) -> None:
         )
 
 
-def _fenced(content: str, language: str) -> str:
+def fenced(content: str, language: str) -> str:
     """``content`` between fences longer than any run of backticks in it, so that it cannot close them."""
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", content)), default=0))
     end = "" if content.endswith("\n") or not content else "\n"
     return f"{fence}{language if language.isalnum() else ''}\n{content}{end}{fence}"
-
-
-def _worktree(directory: Path) -> str:
-    """Top folder of the repository around ``directory``."""
-    top = os.fsdecode(_git(directory, "rev-parse", "--show-toplevel")).removesuffix("\n")
-    repository = _git(directory, "rev-parse", "--absolute-git-dir")
-    seen_from_top, _ = _try_git(top, "rev-parse", "--absolute-git-dir")
-    if seen_from_top != repository:
-        message = f"core.worktree of this repository names a folder that is not its own: {escape(top)}"
-        raise BadInput(message, _INSTEAD)
-    return top
-
-
-def _filters_off(top: str) -> list[str]:
-    scopes_and_keys = os.fsdecode(_git(top, "config", "--list", "-z", "--name-only", "--show-scope")).split("\0")
-    options = []
-    for scope, key in zip(scopes_and_keys[::2], scopes_and_keys[1::2], strict=False):
-        if scope in ("local", "worktree") and key.startswith("filter."):
-            driver = key.rpartition(".")[0]
-            if "=" in driver:  # -c could not name it
-                raise BadInput(f"the repository sets up a filter called {escape(driver)}", _INSTEAD)
-            for setting in ("clean=", "process=", "required=false"):
-                options += ["-c", f"{driver}.{setting}"]
-    return options
-
-
-def _head_or_empty(top: str) -> str:
-    raw, complaint = _try_git(top, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
-    if complaint:  # no commit yet: everything is new compared with the empty tree
-        raw = _git(top, "hash-object", "-t", "tree", "--stdin")
-    return raw.decode().strip()
-
-
-def _merge_base(top: str, base: str) -> str:
-    revision = check_text(base, "--diff-base")
-    commit, unknown = b"", "it is no revision"
-    if not revision.startswith("-"):
-        commit, unknown = _try_git(top, "rev-parse", "--verify", "--quiet", revision + "^{commit}")
-    if unknown:
-        raise BadInput(f"--diff-base: no such revision: {escape(base)}", "name a branch, a tag or a commit")
-    raw, complaint = _try_git(top, "merge-base", commit.decode().strip(), "HEAD")
-    if complaint:
-        message = f"--diff-base: {escape(base)} and HEAD have no commit in common"
-        raise BadInput(message, "in a shallow clone, fetch more history first: git fetch --unshallow")
-    return raw.decode().strip()
-
-
-def _untracked(top: str) -> str:
-    """One line that names the untracked files, "" when there are none."""
-    raw = _git(top, "ls-files", "--others", "--directory", "--exclude-standard", "-z")
-    names = [escape(name) for name in os.fsdecode(raw).split("\0") if name]
-    more = ", …" if len(names) > _GIT_NAMES_SHOWN else ""
-    shown = ", ".join(names[:_GIT_NAMES_SHOWN]) + more
-    return f"Untracked, and so not in this diff ({len(names)}): {shown}" if names else ""
-
-
-def _git(folder: str | Path, *arguments: str, limit: int = _GIT_ANSWER) -> bytes:
-    output, complaint = _try_git(folder, *arguments, limit=limit)
-    if complaint:
-        raise BadInput(f"git: {complaint}", _INSTEAD)
-    return output
-
-
-def _try_git(folder: str | Path, *arguments: str, limit: int = _GIT_ANSWER) -> tuple[bytes, str]:
-    """Output, cut one byte after ``limit``; and when git failed, what it complained of."""
-    import shutil
-    import subprocess
-    import tempfile
-    import threading
-
-    git = shutil.which("git")
-    if git is None:
-        raise NotSetUp("git was not found", f"install git, or {_INSTEAD}")
-    with (
-        tempfile.TemporaryFile() as stderr,
-        subprocess.Popen(
-            [git, "--no-pager", "-C", str(folder), *_GIT_CONFIG, *arguments],
-            env=os.environ | _GIT_ENVIRONMENT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-        ) as process,
-    ):
-        timer = threading.Timer(_GIT_SECONDS, process.kill)
-        timer.start()
-        try:
-            output = process.stdout.read(limit + 1)
-            if len(output) > limit:
-                process.kill()
-                return output, ""
-            code = process.wait()
-        finally:
-            timer.cancel()
-        stderr.seek(0)
-        return output, _complaint(code, stderr.read(_GIT_ANSWER)) if code else ""
-
-
-def _complaint(code: int, stderr: bytes) -> str:
-    if code == -9:
-        return f"it took longer than {_GIT_SECONDS} s"
-    lines = stderr.decode("utf-8", "replace").splitlines()
-    return escape(lines[0].removeprefix("fatal: ")) if lines else f"exit code {code}"

@@ -114,7 +114,8 @@ class Catalog:
 
     def estimate(self, model: Model, input_tokens: int, output_tokens: int) -> float | None:
         """USD for a call of that size; ``None`` when the price is unknown."""
-        return self.cost(model, Usage(input_tokens, output_tokens))
+        dearer = model.price is not None and (model.price.reasoning_output or 0) > model.price.output
+        return self.cost(model, Usage(input_tokens, output_tokens, output_tokens if dearer else None))
 
     def larger_than(self, tokens: int, usable: Usable, today: date) -> list[Model]:
         """At most three live, callable models whose window takes ``tokens``: roles' first, then by price."""
@@ -162,7 +163,8 @@ class Catalog:
         if role in roles:
             return self._resolve(replace(ask, name=roles[role]))
         if role not in ROLES:
-            raise UnknownModel(f"no model is named {ask.name!r}", f"if Ollama has it: -m ollama/{ask.name}")
+            has = f"; {left} has the roles {', '.join(roles)}" if roles else ""
+            raise UnknownModel(f"no model is named {ask.name!r}", f"if Ollama has it: -m ollama/{ask.name}{has}")
         if roles:
             raise UnknownModel(f"{left} has no role {role!r}", f"it has: {', '.join(roles)}")
         raise UnknownModel(f"{left} has no roles", f"these have: {', '.join(self.roles)}")
@@ -201,7 +203,9 @@ class Catalog:
         return price.from_row(row)
 
     def _runs_at_home(self, id: str) -> bool:
-        return id.partition("/")[0] in self.file.local and not id.endswith("-cloud")  # Ollama's paid service
+        return id.partition("/")[0] in self.file.local and not id.endswith(
+            ("-cloud", ":cloud")
+        )  # Ollama's paid service
 
     def _ids(self, name: str) -> list[str]:
         """What ``name`` may be: itself, or under its provider's other name; without a provider, under the

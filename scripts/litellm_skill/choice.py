@@ -61,9 +61,6 @@ class Chooser:
             return _demo(name, why)
         model = self._resolve(name)
         way = access.reach(model.provider, self.settings, model=model.id)
-        if way.provider.name == "ollama":
-            window = endpoints.ollama_window(way.endpoint or "", model.id.split("/", 1)[1])
-            model = replace(model, context=window or model.context)
         if way.address is None:
             model = self._resolve(model.id, strict_names=True)
         return Choice(model, way, why, (*way.warnings, *self._inherited(way)))
@@ -83,7 +80,8 @@ class Chooser:
         for choice in self._bests():
             if choice.vendor != own or not own:
                 return choice
-            first = first or choice
+            if first is None or (first.warnings and not choice.warnings):  # the user's own key before an inherited one
+                first = choice
         if first is not None:
             return first
         return self._largest_local()
@@ -98,7 +96,10 @@ class Chooser:
         served = endpoints.local_models(self.settings)
         if not served:
             raise _nothing_configured()
-        return self._named(served[0].id, "the only models at hand are on this machine")
+        id = served[0].id
+        model = self.catalog.find(id) or Model.unlisted(id)  # llama.cpp may name a model by its path
+        way = access.reach(model.provider, self.settings, model=id)
+        return Choice(model, way, "the only models at hand are on this machine", way.warnings)
 
     def _inherited(self, way: Access) -> tuple[str, ...]:
         """Under an agent, a key or address that is the agent's own is named."""
@@ -110,6 +111,17 @@ class Chooser:
         if not names:
             return ()
         return (f"{' and '.join(names)}: inherited from {self.host.name}, so this call is on its account",)
+
+
+def with_window(choice: Choice) -> Choice:
+    """Ollama is asked for the window of its model: the only one that cuts what is too long without a word."""
+    if choice.access.provider.name != "ollama":
+        return choice
+    window = endpoints.ollama_window(choice.access.endpoint or "", choice.model.id.split("/", 1)[1])
+    if window is None:
+        unknown = f"the window of {choice.model.id} is not known: a long prompt may be cut without a word"
+        return replace(choice, warnings=(*choice.warnings, unknown))
+    return replace(choice, model=replace(choice.model, context=window))
 
 
 def _demo(name: str, why: str | None) -> Choice:

@@ -24,12 +24,30 @@ EXIT_CODES = """exit codes:
   9 deadline         10 incomplete: text so far is kept     12 a secret was found
  13 forbidden by policy      130 interrupted      1 a bug"""
 
-# Generation parameters by LiteLLM's names. Never an address, a key or a header: those would redirect a call.
-PARAMETERS = (
-    *("frequency_penalty", "logit_bias", "logprobs", "max_completion_tokens", "max_tokens", "min_p"),
-    *("parallel_tool_calls", "presence_penalty", "reasoning_effort", "repetition_penalty", "seed", "service_tier"),
-    *("stop", "store", "temperature", "thinking", "top_k", "top_logprobs", "top_p", "verbosity"),
-)
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
+
+
+def _is_anything(_: Any) -> bool:
+    return True
+
+
+# Generation parameters by LiteLLM's names, and what each may be. Never an address, a key or a header: those would
+# redirect a call; nor a service tier, whose prices are not known here.
+PARAMETERS: Mapping[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(("max_tokens", "max_completion_tokens", "top_k", "top_logprobs"), _is_count),
+    **dict.fromkeys(("frequency_penalty", "min_p", "presence_penalty", "repetition_penalty"), _is_number),
+    **dict.fromkeys(("temperature", "top_p"), _is_number),
+    "seed": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    **dict.fromkeys(("logprobs", "parallel_tool_calls", "store"), lambda value: isinstance(value, bool)),
+    **dict.fromkeys(("reasoning_effort", "verbosity"), lambda value: isinstance(value, str)),
+    **dict.fromkeys(("logit_bias", "stop", "thinking"), _is_anything),
+}
 
 
 class Parser(argparse.ArgumentParser):
@@ -103,7 +121,7 @@ def add_generation(flags: argparse.ArgumentParser) -> None:
     group = flags.add_argument_group("how to answer")
     group.add_argument("--reasoning-effort", metavar="LEVEL", help="minimal, low, medium, high …, as the model has it")
     group.add_argument("--max-tokens", type=_count, metavar="N", help="output limit")
-    group.add_argument("--temperature", type=float, metavar="T")
+    group.add_argument("--temperature", type=_number, metavar="T")
     group.add_argument(
         *("-o", "--option"),
         nargs=2,
@@ -141,20 +159,35 @@ def inputs(args: argparse.Namespace) -> Inputs:
 def generation(args: argparse.Namespace) -> Mapping[str, Any]:
     """The generation parameters that were asked for; none is sent unasked."""
     named = {name: getattr(args, name) for name in ("reasoning_effort", "max_tokens", "temperature")}
-    options = {key: _option(key, value) for key, value in args.option}
-    if twice := [name for name in options if named.get(name) is not None]:
+    asked = [(name, value) for name, value in named.items() if value is not None]
+    asked += [_option(key, text) for key, text in args.option]
+    names = [name for name, _ in asked]
+    if twice := [name for name in names if names.count(name) > 1]:
         raise BadInput(f"{twice[0]} is given twice", "give it once")
-    return {name: value for name, value in named.items() if value is not None} | options
+    return dict(asked)
 
 
-def _option(key: str, value: str) -> Any:
-    """The value as JSON where it is, else as text."""
+def _option(key: str, text: str) -> tuple[str, Any]:
+    """The parameter, its value read as JSON where it is, else as text. OpenAI's two names of the limit are one."""
     if key not in PARAMETERS:
         raise BadInput(f"-o {key}: not a generation parameter", "take one of: " + ", ".join(PARAMETERS))
     try:
-        return json.loads(value)
+        value = json.loads(text)
     except ValueError:
-        return value
+        value = text
+    if not PARAMETERS[key](value):
+        raise BadInput(f"-o {key} {text}: not a value it can have", "see the provider's documentation")
+    return ("max_tokens" if key == "max_completion_tokens" else key), value
+
+
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = float("nan")
+    if not _is_number(number):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number")
+    return number
 
 
 def _count(text: str) -> int:
@@ -199,6 +232,7 @@ def run(
     arguments = list(sys.argv[1:] if argv is None else argv)
     console = standard(json="--json" in arguments, host=host.detect(os.environ))
     try:
+        _stop_on_signals()
         args = flags().parse_args(arguments)
         at_hand = settings.load(os.environ, Path.cwd(), Path(args.env_file) if args.env_file else None)
         secrets = screen.secrets(at_hand)
@@ -214,6 +248,17 @@ def run(
         console.trace(error)
         what = f"a bug in this skill: {type(error).__name__}: {error}"
         return _tell(Fault(what, "repeat with -v and report what it shows"), console)
+
+
+def _stop_on_signals() -> None:
+    """SIGTERM and SIGHUP end like SIGINT: by an exception, which is told. The gateway has its own way while it runs."""
+    import signal
+    import threading
+
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), signal.default_int_handler)
 
 
 def _tell(fault: Fault, console: Console) -> int:

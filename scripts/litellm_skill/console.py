@@ -56,8 +56,8 @@ class Console:
         write(self.out, report.printable(self.redact(text)))
 
     def document(self, document: Any) -> None:
-        text = json.dumps(document, ensure_ascii=False, indent=2)
-        write(self.out, self.redact(text) + "\n")
+        safe = screen.redact_values(document, self.secrets)
+        write(self.out, json.dumps(safe, ensure_ascii=False, indent=2) + "\n")
 
     def answer_for_host(self, answer: Answer) -> None:
         safe = replace(answer, text=self.redact(answer.text))
@@ -69,6 +69,9 @@ class Console:
 
 def standard(*, json: bool = False, host: Host | None = None) -> Console:
     """The process's own streams, as UTF-8 whatever the locale says."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  for the process
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
@@ -76,9 +79,9 @@ def standard(*, json: bool = False, host: Host | None = None) -> Console:
 
 
 def write(stream: TextIO, text: str) -> None:
-    """Write and flush; a reader that has gone away is not an error: the answer is still kept."""
+    """Write and flush; a reader that has gone away, or a full disk, is no error: the answer is still kept."""
     try:
         stream.write(text)
         stream.flush()
-    except BrokenPipeError:
+    except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -14,6 +14,7 @@ from litellm_skill.settings import Settings
 if TYPE_CHECKING:
     from http.client import HTTPResponse
 
+PATIENCE_ASKED = 2.0  # seconds, for a server that was asked for
 PATIENCE = 0.2
 MAX_BYTES = 2_000_000
 
@@ -52,13 +53,14 @@ def serve(provider_name: str, settings: Settings) -> list[Served]:
         models = [_ollama(row) for row in rows if isinstance(row.get("name"), str)]
     else:
         rows = _rows(_get(f"{address.rstrip('/')}/models"), "data")
-        models = [Served(provider_name, row["id"]) for row in rows if isinstance(row.get("id"), str)]
+        names = [row["id"] for row in rows if isinstance(row.get("id"), str)]
+        models = [Served(provider_name, name, embedding=_embeds(name)) for name in names]
     return sorted(models, key=lambda served: -served.size)
 
 
 def ollama_window(address: str, model: str) -> int | None:
     """The context an Ollama model was made for, in tokens; None when the server does not say."""
-    document = _ask("POST", f"{address.rstrip('/')}/api/show", {"model": model})
+    document = _ask("POST", f"{address.rstrip('/')}/api/show", {"model": model}, PATIENCE_ASKED)
     info = document.get("model_info") if isinstance(document, dict) else None
     sizes = [size for name, size in info.items() if name.endswith(".context_length")] if isinstance(info, dict) else []
     return sizes[0] if sizes and isinstance(sizes[0], int) else None
@@ -67,8 +69,12 @@ def ollama_window(address: str, model: str) -> int | None:
 def _ollama(row: dict[str, Any]) -> Served:
     family = str((row.get("details") or {}).get("family", ""))
     size = row.get("size")
-    embedding = "bert" in family or "embed" in row["name"]
+    embedding = "bert" in family or _embeds(row["name"])
     return Served("ollama", row["name"], size if isinstance(size, int) else 0, embedding)
+
+
+def _embeds(name: str) -> bool:
+    return "embed" in name.lower()
 
 
 def _rows(document: Any, key: str) -> list[dict[str, Any]]:
@@ -76,9 +82,9 @@ def _rows(document: Any, key: str) -> list[dict[str, Any]]:
     return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
 
-def _body(response: HTTPResponse) -> bytes:
+def _body(response: HTTPResponse, patience: float) -> bytes:
     """Everything that comes in time; a server that drips is cut off, and its document will not parse."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     body = b""
     while len(body) < MAX_BYTES and time.monotonic() < deadline and (piece := response.read1(65_536)):
         body += piece
@@ -89,19 +95,19 @@ def _get(address: str) -> Any:
     return _ask("GET", address)
 
 
-def _ask(method: str, address: str, document: Any = None) -> Any:
+def _ask(method: str, address: str, document: Any = None, patience: float = PATIENCE) -> Any:
     """The JSON document an address answers with; None when there is none in time."""
     from http.client import HTTPConnection, HTTPException
 
     parts = urlsplit(address)
     if parts.scheme != "http" or not parts.hostname:
         return None
-    connection = HTTPConnection(parts.hostname, parts.port or 80, timeout=PATIENCE)
+    connection = HTTPConnection(parts.hostname, parts.port or 80, timeout=patience)
     try:
         body = None if document is None else json.dumps(document)
         connection.request(method, parts.path, body, {"Content-Type": "application/json"})
         response = connection.getresponse()
-        return json.loads(_body(response)) if response.status == 200 else None
+        return json.loads(_body(response, patience)) if response.status == 200 else None
     except (OSError, HTTPException, ValueError):
         return None
     finally:

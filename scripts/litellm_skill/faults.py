@@ -124,8 +124,8 @@ KEY_CODES = {"API_KEY_INVALID"}
 POLICY_CODES = {"content_policy_violation", "content_filter", "moderation_blocked", "cyber_policy_violation"}
 # What some providers say in words alone, under a status that means several things (measured; litellm 1.106.2 does not
 # tell them apart either): Anthropic an empty account and a used-up quota, Gemini a blocked prompt and a used-up quota.
-CREDIT_WORDS = re.compile(r"credit balance|current quota|usage limit|billing", re.I)
-POLICY_WORDS = re.compile(r"\bblocked\b|content filter|safety system|prohibited use", re.I)
+CREDIT_WORDS = re.compile(r"credit balance|current quota|usage limit", re.I)
+POLICY_WORDS = re.compile(r"prompt was blocked|content filter|safety system|prohibited use", re.I)
 
 
 @dataclass(frozen=True)
@@ -185,34 +185,35 @@ def _by_status(at: Circumstances) -> Fault | None:
         return None
     status, codes, words = at.reply.status, _codes(at.reply.body), _message(at.reply.body)
     said = f" ({status}){_said(words, at)}"
+    if codes & POLICY_CODES or (status == 400 and POLICY_WORDS.search(words)):
+        return PolicyRefusal(f"{at.host} declined by policy{said}", "rephrase, or ask another model")
+    if status == 402 or codes & QUOTA_CODES or _out_of_credit(at.reply, words):
+        return LimitReached(f"{at.host} wants payment, or a quota is used up{said}", "check the account's limits")
     if status in (401, 403) or codes & KEY_CODES:
         which = at.key_name or "the credential"
         return NotSetUp(f"{at.host} refused {which}{said}", f"check {which} and what it may be used for")
-    if status == 402 or codes & QUOTA_CODES or _out_of_credit(at.reply, words):
-        return LimitReached(f"{at.host} wants payment, or a quota is used up{said}", "check the account's limits")
     if status == 404:
         return UnknownModel(f"{at.host} does not know {at.model}{said}", "check the model's id and the address")
     if status == 413 or codes & LENGTH_CODES:
         return PromptTooLong(f"the prompt is too long for {at.model}{said}", "attach less, or ask a larger model")
-    if codes & POLICY_CODES or (status == 400 and POLICY_WORDS.search(words)):
-        return PolicyRefusal(f"{at.host} declined by policy{said}", "rephrase, or ask another model")
+    return _passing_status(status, at.reply.retry_after, str(at.host), said)
+
+
+def _passing_status(status: int, wait: float | None, host: str, said: str) -> Fault | None:
+    """Statuses after which the same request may succeed."""
+    hint = f"try again in {wait:g} s, or ask another model" if wait else "try again later, or ask another model"
     if status in (408, 504):
-        return DeadlinePassed(f"{at.host} ran out of time{said}", "try again later", retryable=True)
+        return DeadlinePassed(f"{host} ran out of time{said}", hint, retryable=True, retry_after=wait)
     if status == 429:
-        return _limited(at, at.reply.retry_after, said)
+        return LimitReached(f"{host} limits the rate{said}", hint, retryable=True, retry_after=wait)
     if status >= 500:
-        return ProviderFailure(f"{at.host} failed{said}", "try again later, or ask another model", retryable=True)
+        return ProviderFailure(f"{host} failed{said}", hint, retryable=True, retry_after=wait)
     return None
 
 
 def _out_of_credit(reply: HttpReply, words: str) -> bool:
     """A limit that says when it ends is a rate, whatever its words."""
     return reply.status in (400, 429) and reply.retry_after is None and bool(CREDIT_WORDS.search(words))
-
-
-def _limited(at: Circumstances, wait: float | None, said: str) -> Fault:
-    hint = f"try again in {wait:g} s, or ask another model" if wait else "try again later, or ask another model"
-    return LimitReached(f"{at.host} limits the rate{said}", hint, retryable=True, retry_after=wait)
 
 
 def _by_cause(chain: list[BaseException], at: Circumstances) -> Fault | None:
@@ -283,7 +284,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 def _document(body: bytes) -> Any:
     try:
         document = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return document[0] if isinstance(document, list) and document else document
 
@@ -309,9 +310,10 @@ def _message(body: bytes) -> str:
 
 def _said(words: str, at: Circumstances) -> str:
     """``: words`` as one line of at most 200 characters without markup, or nothing."""
+    words = at.redact(words)  # before anything is cut: a part of a key is still too much of it
     words = re.sub(r"^(litellm\.)?\w+(Error|Timeout): ", "", words.split("Traceback (most recent call")[0])
     words = re.sub(r"(?s)<(script|style)\b.*?</\1>|<[^>]*>", " ", words[:20_000])
-    words = " ".join(at.redact(words).split())
+    words = " ".join(words.split())
     if not words:
         return ""
     return f": {words}" if len(words) <= 200 else f": {words[:199]}…"

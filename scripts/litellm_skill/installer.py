@@ -129,7 +129,7 @@ def _fill_with_uv(uv: list[str], lock_file: str, folder: str) -> None:
         file.write("# Ends uv's search upwards for the settings of a project, which would not be ours.\n")
     added = _uv_variables(home)
     python = _base_python() if supported() else ">={}.{},<{}.{}".format(*FLOOR, *CEILING)
-    _run([*uv, "venv", "--quiet", "--no-project", "--relocatable", "--python", python, folder], home, added)
+    _run([*uv, "venv", "--quiet", "--relocatable", "--python", python, folder], home, added)
     sync = [*uv, "pip", "sync", "--quiet", "--require-hashes", "--compile-bytecode", *_WHEELS_ALONE]
     _run([*sync, "--python", python_in(folder), lock_file], home, added)
 

@@ -10,11 +10,13 @@ from litellm_skill.catalog import Catalog
 from litellm_skill.choice import Choice, Chooser
 from litellm_skill.faults import LimitReached, PromptTooLong
 from litellm_skill.prompt import Prompt
+from litellm_skill.providers import DEMO
 
 LIKELY_OUTPUT = 800  # tokens; a few paragraphs
 LIKELY_REASONING = 2_000  # tokens, on top, for a model that thinks first
 LEAST_OUTPUT = 256  # tokens; less than this is no answer worth paying for
 SMALL_WINDOW = 4_095  # tokens; rounded up to the next power of two, so that a model is not loaded anew for every prompt
+MARGIN = 1.4  # times the estimate of the prompt, where money must suffice; see prompt.estimate_tokens
 CERTAIN = 0.8  # of the estimate; see prompt.estimate_tokens
 ANTHROPIC_OUTPUT = 8_192  # tokens; that wire requires a limit, and the table may not know the model's
 
@@ -47,7 +49,7 @@ def make(choice: Choice, prompt: Prompt, asked: Mapping[str, Any], chooser: Choo
         prompt_tokens=tokens,
         output_limit=limit,
         likely_usd=_price(choice, chooser.catalog, tokens, min(likely, most or likely)),
-        worst_usd=_price(choice, chooser.catalog, tokens, most) if most else None,
+        worst_usd=_price(choice, chooser.catalog, int(tokens * MARGIN), most) if most else None,
         notes=notes,
     )
 
@@ -65,7 +67,7 @@ def _output_limit(
     choice: Choice, tokens: int, asked: Mapping[str, Any], catalog: Catalog, max_cost: float | None
 ) -> tuple[int | None, tuple[str, ...]]:
     """The limit to send, if any: as asked, as the wire needs it, or as the money buys it."""
-    asked_limit = asked.get("max_tokens") or asked.get("max_completion_tokens")
+    asked_limit = asked.get("max_tokens")
     limit = asked_limit
     if limit is None and choice.access.provider.name == "anthropic":
         limit = choice.model.max_output or ANTHROPIC_OUTPUT
@@ -85,6 +87,7 @@ def _output_limit(
 
 def _affordable(choice: Choice, tokens: int, catalog: Catalog, max_cost: float) -> int | None:
     """Output tokens that ``max_cost`` buys after the prompt; None when they cost nothing."""
+    tokens = int(tokens * MARGIN)
     base = _price(choice, catalog, tokens, 0)
     step = _price(choice, catalog, tokens, 1000)
     if base is None or step is None:
@@ -104,7 +107,7 @@ def _affordable(choice: Choice, tokens: int, catalog: Catalog, max_cost: float) 
 
 
 def _price(choice: Choice, catalog: Catalog, tokens: int, output: int) -> float | None:
-    if choice.access.free:
+    if choice.access.provider.name == DEMO:
         return 0.0
     return catalog.estimate(choice.model, tokens, output)
 
@@ -113,7 +116,10 @@ def _check_fit(choice: Choice, tokens: int, chooser: Chooser) -> None:
     """Refused is what certainly does not fit: the estimate may be a quarter too high, and a provider counts, too.
     A local server does not: it silently cuts what is too long."""
     window = choice.model.context
-    if window is None or tokens * (1 if choice.access.local else CERTAIN) <= window:
+    if (
+        window is None
+        or tokens * (1 if choice.model.price and choice.model.price.source == "local" else CERTAIN) <= window
+    ):
         return
     larger = chooser.catalog.larger_than(tokens, chooser.usable, chooser.today)
     names = ", ".join(model.id for model in larger)

@@ -18,8 +18,15 @@ _FILE = "model_prices_and_context_window_backup.json"
 _ROUTED_AS = {"bedrock_converse": "bedrock", "azure_text": "azure"}
 # … and providers that share the rows of another one.
 _ROWS_OF = {"ollama_chat": "ollama", "cohere": "cohere_chat"}
-# Rows that are no models: the example, rules for unlisted ids, and price classes by size.
-_NO_MODEL = ("sample_spec", "fallback_generalizations", "together-ai-", "fireworks-ai-")
+# Rows that are no models: the example, rules for unlisted ids, price classes by size, and fees of containers.
+_NO_MODEL = (
+    "sample_spec",
+    "fallback_generalizations",
+    "together-ai-",
+    "fireworks-ai-",
+    "openai/container",
+    "azure/container",
+)
 
 
 @dataclass(frozen=True)

@@ -9,16 +9,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from litellm_skill import screen
-from litellm_skill.attachments import (
-    Attachment,
-    SentFile,
-    check_text,
-    decode,
-    label,
-    read_diff,
-    read_files,
-    read_text,
-)
+from litellm_skill.attachments import Attachment, SentFile, check_text, decode, label, read_files, read_text
+from litellm_skill.changes import read_diff
 from litellm_skill.faults import BadInput
 from litellm_skill.screen import Part
 

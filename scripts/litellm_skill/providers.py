@@ -26,6 +26,9 @@ class Provider:
     settings: Mapping[str, str] = field(default_factory=dict)
     litellm: str = ""
     port: int | None = None
+    regional: bool = False
+    added_path: str = ""
+    base_path: str = ""
     listed: bool = True
 
     @property
@@ -57,6 +60,9 @@ def _provider(name: str, row: Mapping[str, Any]) -> Provider:
         settings=row.get("settings", {}),
         litellm=row.get("litellm", name),
         port=row.get("port"),
+        regional=row.get("regional", False),
+        added_path=row.get("added_path", ""),
+        base_path=row.get("base_path", ""),
     )
 
 

@@ -90,7 +90,6 @@ def plan_text(planned: Plan, prompt: Prompt) -> str:
         *files,
         f"limit     {limit}",
         f"cost      likely {_money_or_unknown(planned.likely_usd)}, at most {_money_or_unknown(planned.worst_usd)}",
-        "Nothing was sent.",
     ]
     return "\n".join(lines) + "\n"
 

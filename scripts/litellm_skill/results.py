@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -10,6 +11,8 @@ from typing import TextIO
 
 from litellm_skill.redaction import Redactor
 from litellm_skill.settings import private_directory, state_directory
+
+KEPT_DAYS = 30
 
 
 def new_run_id() -> str:
@@ -23,11 +26,20 @@ def open_file(run_id: str, environ: Mapping[str, str]) -> TextIO | None:
     for parent in (state_directory(environ), _temporary_directory()):
         try:
             directory = private_directory(private_directory(parent) / "results")
+            _forget_old(directory)
             path = directory / f"{run_id}.txt"
             return open(path, "x", encoding="utf-8", errors="backslashreplace", newline="", opener=_private_file)
         except OSError:
             continue
     return None
+
+
+def _forget_old(directory: Path) -> None:
+    """Answers are kept for ``KEPT_DAYS``."""
+    before = time.time() - KEPT_DAYS * 86_400
+    for entry in os.scandir(directory):
+        if entry.stat(follow_symlinks=False).st_mtime < before:
+            os.unlink(entry.path)
 
 
 class Transcript:
@@ -51,10 +63,14 @@ class Transcript:
         self._keep(self._redactor.flush())
         if self._file is None:
             return None
-        self._file.close()
-        if os.path.getsize(self._file.name):
-            return self._file.name
-        os.unlink(self._file.name)
+        path = self._file.name
+        try:
+            self._file.close()
+            if os.path.getsize(path):
+                return path
+            os.unlink(path)
+        except OSError:  # the file is gone, or the disk is full: the answer is not
+            self._file = None
         return None
 
     def _keep(self, text: str) -> None:
@@ -63,6 +79,8 @@ class Transcript:
                 self._file.write(text)
                 self._file.flush()
             except OSError:  # a full disk must not cost the answer
+                with contextlib.suppress(OSError):
+                    self._file.close()
                 self._file = None
         if text:
             self._show(text)

@@ -22,7 +22,18 @@ from litellm_skill.faults import BadInput, SecretFound
 from litellm_skill.redaction import Redactor, redact
 from litellm_skill.settings import Settings
 
-__all__ = ["Finding", "Part", "Redactor", "check_changes", "check_path", "redact", "refuse", "scan", "secrets"]
+__all__ = [
+    "Finding",
+    "Part",
+    "Redactor",
+    "check_changes",
+    "check_path",
+    "redact",
+    "redact_values",
+    "refuse",
+    "scan",
+    "secrets",
+]
 
 AT_HAND = "key of this environment"
 # Names of variables, by their words; and those that only sound like it.
@@ -52,6 +63,17 @@ class Finding:
     rule: str
     source: str
     line: int
+
+
+def redact_values(document: object, secrets: Sequence[str]) -> object:
+    """A JSON document with every secret in its values written as ``[key]``; its names are ours."""
+    if isinstance(document, str):
+        return redact(document, secrets)
+    if isinstance(document, dict):
+        return {name: redact_values(value, secrets) for name, value in document.items()}
+    if isinstance(document, list):
+        return [redact_values(value, secrets) for value in document]
+    return document
 
 
 def scan(parts: Iterable[Part], secrets: Sequence[str] = ()) -> list[Finding]:

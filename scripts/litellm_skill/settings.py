@@ -21,6 +21,7 @@ from litellm_skill import providers
 from litellm_skill.faults import BadInput
 
 MAX_BYTES = 1_000_000
+EVERYTHING = "everything in it"
 GENERIC = re.compile(r"[A-Z][A-Z0-9_]*_(API_KEY|API_BASE|BASE_URL)")
 
 
@@ -34,6 +35,9 @@ class Origin(Enum):
     def trusted(self) -> bool:
         """Whether every key may go to an address that comes from here."""
         return self in (Origin.ENVIRONMENT, Origin.USER)
+
+
+ORDER = tuple(Origin)
 
 
 @dataclass(frozen=True)
@@ -63,14 +67,20 @@ class Settings:
     values: Mapping[str, Setting]
     ignored: tuple[Ignored, ...] = ()
 
+    @property
+    def unread(self) -> tuple[Ignored, ...]:
+        """Files of which nothing could be used."""
+        return tuple(item for item in self.ignored if item.name == EVERYTHING)
+
     def get(self, name: str) -> str | None:
         """The value without surrounding white space; None when unset or blank."""
         setting = self.find(name)
         return setting.value if setting else None
 
     def find(self, *names: str) -> Setting | None:
-        """The first of these names that has a value."""
-        return next((self.values[name] for name in names if name in self.values), None)
+        """The value of these names from the first source that has one; within a source the first name wins."""
+        found = [self.values[name] for name in names if name in self.values]
+        return min(found, key=lambda setting: ORDER.index(setting.origin), default=None)
 
 
 def user_directory(environ: Mapping[str, str]) -> Path:
@@ -112,7 +122,7 @@ def load(environ: Mapping[str, str], directory: Path, env_file: Path | None = No
         except BadInput as fault:
             if origin is not Origin.DIRECTORY:
                 raise
-            ignored.append(Ignored("everything in it", path, fault.message))
+            ignored.append(Ignored(EVERYTHING, path, fault.message))
             continue
         for name, value in found.items():
             if origin is Origin.USER or _allowed(name):
@@ -175,9 +185,11 @@ def _read(path: Path) -> Mapping[str, str]:
 
 def _parse(content: bytes, path: Path) -> Mapping[str, str]:
     import io
+    import logging
 
     from dotenv import dotenv_values
 
+    logging.getLogger("dotenv.main").setLevel(logging.ERROR)  # it would tell of a line it cannot read on stderr
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -11,7 +11,7 @@ from types import ModuleType
 
 from litellm_skill import faults
 from litellm_skill.answer import Answer, Attempt
-from litellm_skill.faults import Fault, Interrupted, LimitReached
+from litellm_skill.faults import DeadlinePassed, Fault, Interrupted, LimitReached
 from litellm_skill.gateway import library, parameters
 from litellm_skill.gateway.attempt import Limits, Question, attempt
 from litellm_skill.gateway.reply import Received
@@ -23,15 +23,11 @@ NO_FALLBACK = (faults.BadInput, faults.PolicyRefusal, Interrupted)
 
 @dataclass(frozen=True)
 class Patience:
-    """Seconds: ``timeout`` over everything, ``idle`` without content (``idle_at_first``: before the first token, too).
-
-    ``heartbeat``: of silence, after which a line says that it still waits (Gemini CLI ends a command that is silent for
-    300). ``retries``: per model. ``max_usd``: for the sum of all attempts.
+    """Seconds: ``timeout`` over everything; ``heartbeat`` of silence, after which a line says that it still waits
+    (Gemini CLI ends a command that is silent for 300). ``retries``: per model. ``max_usd``: for the sum of all.
     """
 
     timeout: float = 100.0
-    idle: float = 60.0
-    idle_at_first: bool = True
     heartbeat: float = 30.0
     retries: int = 2
     max_usd: float | None = None
@@ -56,7 +52,7 @@ async def ask(questions: Sequence[Question], patience: Patience, listener: Liste
     for question in questions:
         library.know(litellm, question.model)
     fitted = [parameters.fit(litellm, question, strict=patience.strict_parameters) for question in questions]
-    limits = Limits(began + patience.timeout, patience.timeout, patience.idle, patience.idle_at_first)
+    limits = Limits(began + patience.timeout, patience.timeout)
     course = _Course(litellm, patience, limits, listener, questions[0])
     heartbeat = asyncio.ensure_future(course.beat())
     try:
@@ -100,7 +96,7 @@ class _Course:
     async def _persist(self, *, last: bool) -> None:
         """Ask one model until it answers, or until trying again is of no use."""
         for retry in range(self.patience.retries + 1):
-            if fault := self._unaffordable():
+            if fault := self._too_late() or self._unaffordable():
                 self.fault = fault
                 return
             await self._attempt()
@@ -123,7 +119,7 @@ class _Course:
         outcome = "ok" if fault is None else "partial" if self.received.text else "error"
         kind, status = (fault.type, fault.http_status) if fault else (None, None)
         self.attempts.append(Attempt(self.question.model.id, outcome, kind, status, round(seconds, 3)))
-        if self.received.began:
+        if self.received.billable:
             self.spent_usd += self.question.worst_usd or 0.0
 
     def _wait(self, retry: int, *, last: bool) -> float | None:
@@ -141,8 +137,13 @@ class _Course:
             fault.hint = f"it asks to wait {asked:g} s, which is longer than --timeout leaves; try again then"
         return None
 
+    def _too_late(self) -> Fault | None:
+        if time.monotonic() < self.limits.deadline:
+            return None
+        return DeadlinePassed(f"{self.limits.timeout:g} s were over before anything was sent", "raise --timeout")
+
     def _unaffordable(self) -> Fault | None:
-        """An attempt that began to answer and broke may have been billed in full; then the money is spent."""
+        """An attempt that was not refused may have been billed in full, whatever came of it; that money is spent."""
         most = self.patience.max_usd
         if most is None or not self.spent_usd or self.spent_usd + (self.question.worst_usd or 0.0) <= most:
             return None

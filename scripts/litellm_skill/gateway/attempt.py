@@ -25,7 +25,8 @@ NOT_STREAMED = ("gemini", "vertex_ai")
 class Question:
     """One model and what it is asked. ``parameters``: generation parameters, by LiteLLM's names.
 
-    ``worst_usd``: what one attempt may cost at most, None when that is unknown.
+    ``worst_usd``: what one attempt may cost at most, None when that is unknown. ``idle``: seconds that content may fail
+    to come; ``idle_at_first``: before the first token, too.
     """
 
     model: Model
@@ -33,6 +34,8 @@ class Question:
     messages: Sequence[Mapping[str, Any]]
     parameters: Mapping[str, Any] = field(default_factory=dict)
     worst_usd: float | None = None
+    idle: float = 60.0
+    idle_at_first: bool = True
 
     @property
     def streams(self) -> bool:
@@ -46,13 +49,10 @@ class Question:
 
 @dataclass(frozen=True)
 class Limits:
-    """``deadline``: ``time.monotonic()`` when all must be over. ``timeout``: the seconds that were asked for, for
-    messages. ``idle``: seconds that content may fail to come; ``idle_at_first``: before the first token, too."""
+    """``deadline``: ``time.monotonic()`` when all must be over; ``timeout``: the seconds that were asked for."""
 
     deadline: float
     timeout: float
-    idle: float
-    idle_at_first: bool
 
 
 async def attempt(
@@ -69,13 +69,17 @@ async def attempt(
             streams = question.streams and library.can_stream(litellm, question.model)
             receive = _receive_stream if streams else _receive_whole
             call = arguments(question, limits, streams=streams)
-            await _within(limits, received, receive(litellm, call, received, traffic))
+            await _within(question, limits, received, receive(litellm, call, received, traffic))
         except _Idle:
-            return _silent(limits, received)
+            return _silent(question, received)
         except Exception as error:
             return faults.classify(error, _circumstances(question, limits, received, traffic, redact))
         finally:
             received.model = traffic.model
+            received.finish_word = traffic.finish
+            received.billable = traffic.sent and traffic.reply is None
+        if not question.streams and traffic.finish is None:
+            received.finish_reason = None  # what LiteLLM says is its own word
         return reply.incompleteness(received, streamed=streams)
 
 
@@ -83,7 +87,7 @@ class _Idle(Exception):
     """Bytes may have come, but no content."""
 
 
-async def _within(limits: Limits, received: Received, work: Any) -> None:
+async def _within(question: Question, limits: Limits, received: Received, work: Any) -> None:
     """Let ``work`` run until the deadline, or until no content has come for too long.
 
     Content is looked at, not bytes: a server that pings keeps a connection busy for ever.
@@ -91,7 +95,7 @@ async def _within(limits: Limits, received: Received, work: Any) -> None:
     task = asyncio.ensure_future(work)
     try:
         while not task.done():
-            until, for_silence = _patience_ends(limits, received)
+            until, for_silence = _patience_ends(question, limits, received)
             left = until - time.monotonic()
             if left <= 0:
                 raise _Idle if for_silence else TimeoutError
@@ -101,11 +105,11 @@ async def _within(limits: Limits, received: Received, work: Any) -> None:
         task.cancel()
 
 
-def _patience_ends(limits: Limits, received: Received) -> tuple[float, bool]:
+def _patience_ends(question: Question, limits: Limits, received: Received) -> tuple[float, bool]:
     """When to give up as things stand, and whether that is for silence."""
-    if received.last_content is None and not limits.idle_at_first:
+    if received.last_content is None and not question.idle_at_first:
         return limits.deadline, False
-    silent_at = (received.last_content or received.started) + limits.idle
+    silent_at = (received.last_content or received.started) + question.idle
     return min(limits.deadline, silent_at), silent_at < limits.deadline
 
 
@@ -160,8 +164,8 @@ def arguments(question: Question, limits: Limits, *, streams: bool) -> dict[str,
     return call
 
 
-def _silent(limits: Limits, received: Received) -> Fault:
-    what = f"no content for {limits.idle:g} s"
+def _silent(question: Question, received: Received) -> Fault:
+    what = f"no content for {question.idle:g} s"
     if received.text:
         what = f"the answer stopped in the middle: {what}"
         return faults.IncompleteAnswer(what, "ask again, or raise --idle-timeout")
@@ -174,7 +178,7 @@ def _circumstances(
     access = question.access
     return Circumstances(
         model=question.model.id,
-        host=access.host,
+        host=access.host or access.provider.name,
         key_name=access.key_name,
         timeout=limits.timeout,
         text_came=bool(received.text),

@@ -21,14 +21,15 @@ def recover(received: Received, body: bytes) -> bool:
     """
     try:
         document = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     if not isinstance(document, dict) or not {"candidates", "promptFeedback"} & set(document):
         return False
     if reason := _of(document, "promptFeedback").get("blockReason"):
         raise PolicyRefusal(f"the prompt was blocked: {reason}", "rephrase, or ask another model")
     candidates = document.get("candidates")
-    candidate = candidates[0] if isinstance(candidates, list) and candidates else {}
+    candidate = candidates[0] if isinstance(candidates, list) and candidates else None
+    candidate = candidate if isinstance(candidate, dict) else {}
     reason = candidate.get("finishReason")
     received.take_text(
         _text(candidate, thought=False),
@@ -51,10 +52,11 @@ def _text(candidate: dict[str, Any], *, thought: bool) -> str:
 
 
 def _usage(counts: dict[str, Any]) -> Usage:
-    answer, thoughts = counts.get("candidatesTokenCount"), counts.get("thoughtsTokenCount")
+    known = {name: count for name, count in counts.items() if isinstance(count, int)}
+    answer, thoughts = known.get("candidatesTokenCount"), known.get("thoughtsTokenCount")
     return Usage(
-        input_tokens=counts.get("promptTokenCount"),
-        output_tokens=answer + (thoughts or 0) if isinstance(answer, int) else None,
+        input_tokens=known.get("promptTokenCount"),
+        output_tokens=None if answer is None else answer + (thoughts or 0),
         reasoning_tokens=thoughts,
-        cached_tokens=counts.get("cachedContentTokenCount"),
+        cached_tokens=known.get("cachedContentTokenCount"),
     )

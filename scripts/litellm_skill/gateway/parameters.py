@@ -40,4 +40,6 @@ def _refused(litellm: ModuleType, question: Question, name: str, value: Any) -> 
         )
     except litellm.UnsupportedParamsError:
         return True
+    except (litellm.BadRequestError, ValueError) as error:
+        raise BadInput(f"{question.model.id} cannot take {name} {value!r}", "give another value") from error
     return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -10,6 +11,10 @@ from typing import Any
 from litellm_skill import faults
 from litellm_skill.answer import Usage
 
+# The providers' own words (their API references; Together, Hugging Face and others say eos).
+WHOLE = {"stop", "end_turn", "stop_sequence", "eos", "eos_token", "completed", "complete", "tool_calls", "tool_use"}
+WHOLE |= {"function_call", "refusal"}
+LENGTH = {"length", "max_tokens", "model_length", "max_output_tokens", "model_context_window_exceeded"}
 MAX_CHARACTERS = 20_000_000
 
 
@@ -26,7 +31,9 @@ class Received:
         self.first_content: float | None = None
         self.last_content: float | None = None
         self.began = False
+        self.billable = False  # a request reached the provider, which did not refuse it
         self.finish_reason: str | None = None
+        self.finish_word: str | None = None  # the provider's own
         self.usage = Usage()
         self.provider_cost: float | None = None
 
@@ -52,7 +59,8 @@ class Received:
     def take_chunk(self, chunk: Any) -> None:
         """One chunk of a stream; one without choices or delta carries no text."""
         self.began = True
-        delta = chunk.choices[0].delta if chunk.choices else None
+        first = next((choice for choice in chunk.choices if not choice.index), None)
+        delta = getattr(first, "delta", None)
         self._add(getattr(delta, "content", None), getattr(delta, "reasoning_content", None))
 
     def take_whole(self, response: Any) -> None:
@@ -70,7 +78,7 @@ class Received:
             if usage := getattr(report, "usage", None):
                 self.usage = _larger(self.usage, _counts(usage))
                 cost = getattr(usage, "cost", None)
-                if isinstance(cost, int | float) and not isinstance(cost, bool):
+                if isinstance(cost, int | float) and not isinstance(cost, bool) and math.isfinite(cost):
                     self.provider_cost = float(cost)
 
     def take_text(self, text: str, reasoning: str, finish_reason: str | None, usage: Usage) -> None:
@@ -103,12 +111,15 @@ def incompleteness(received: Received, *, streamed: bool) -> faults.Fault | None
     if reason == "content_filter":
         what = "the provider's content filter stopped the answer"
         return faults.PolicyRefusal(what, "rephrase, or ask another model")
-    if reason == "length":
+    if reason == "length" or (received.finish_word or "").lower() in LENGTH:
         return _cut_at_the_limit(received)
     if not text and streamed and reason is None:
         return faults.ProviderFailure("the reply was empty", "check the address: is it the provider's API?")
     if not text:
         return faults.IncompleteAnswer("the reply holds no text", "ask again, or ask another model")
+    if received.finish_word is not None and received.finish_word.lower() not in WHOLE:
+        what = f"the provider ended the reply with {received.finish_word!r}, which is no whole answer"
+        return faults.IncompleteAnswer(what, "ask again, or ask another model")
     if reason is None:
         return faults.IncompleteAnswer("the reply ended without a finish reason: it may have been cut", "ask again")
     return None

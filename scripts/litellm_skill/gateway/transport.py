@@ -23,6 +23,9 @@ from typing import Any
 from litellm_skill.faults import Fault, HttpReply, IncompleteAnswer, ProviderFailure
 
 MAX_BYTES = 20_000_000  # of one reply, or of one line of a stream
+ERROR_SECONDS = 5.0  # for the body of an error
+MAX_FIELDS = 20  # lines of one event beside its data; there are three kinds of them
+BOM = b"\xef\xbb\xbf"
 MAX_ERROR = 64_000  # of an error body
 MAX_STREAM = 1_000_000_000  # of a stream in all: its frame is many times its text
 STREAMS = ("text/event-stream", "application/x-ndjson", "application/vnd.amazon.eventstream")
@@ -32,15 +35,18 @@ STREAMS = ("text/event-stream", "application/x-ndjson", "application/vnd.amazon.
 class Traffic:
     """What happened on the wire during one attempt.
 
-    ``reply``: the last one with an error status; ``body``: of the last one that came whole with a good status;
-    ``model``: who answers, in the provider's own words (LiteLLM repeats the name that was asked for).
+    ``sent``: a request may have reached the provider; ``reply``: the last one with an error status; ``body``: of the
+    last one that came whole with a good status; ``model`` and ``finish``: who answers and why it ended, in the
+    provider's own words (LiteLLM repeats the name that was asked for).
     """
 
     broken: list[Exception] = field(default_factory=list)
+    sent: bool = False
     answered: bool = False
     reply: HttpReply | None = None
     body: bytes = b""
     model: str | None = None
+    finish: str | None = None
 
 
 _traffic: ContextVar[Traffic | None] = ContextVar("traffic", default=None)
@@ -71,15 +77,19 @@ def _guarded_send(send: Any, transport_error: type[Exception]) -> Any:
         traffic = _traffic.get() or Traffic()
         if traffic.broken:
             raise traffic.broken[0]
+        traffic.sent = True
         try:
             response = await send(client, request, **options | {"follow_redirects": False})
         except transport_error as error:
             traffic.broken.append(error)
+            traffic.sent = not type(error).__name__.startswith("Connect")
             raise
         if response.has_redirect_location:
             await response.aclose()
             raise _redirect(request, response)
         traffic.answered = True
+        if "," in response.headers.get("content-encoding", ""):
+            raise ProviderFailure("the reply is compressed more than once", "check the provider's address")
         traffic.reply = await _error_reply(response) if response.is_error else None
         if response.is_success and _kind(response) == "text/html":
             raise _web_page(request)
@@ -94,8 +104,12 @@ def _guarded_send(send: Any, transport_error: type[Exception]) -> Any:
 
 async def _error_reply(response: Any) -> HttpReply:
     """Read now, while the status, the waiting time and the words are as the provider sent them."""
-    body = (await response.aread())[:MAX_ERROR]
-    in_body = re.search(rb'"retryDelay":\s*"([0-9.]+)s"', body)  # Gemini's google.rpc.RetryInfo
+    try:
+        async with asyncio.timeout(ERROR_SECONDS):
+            body = (await response.aread())[:MAX_ERROR]
+    except Exception:  # the status is known, and says more than a body that cannot be read
+        body = b""
+    in_body = re.search(rb'"retryDelay":\s*"(\d+(?:\.\d+)?)s"', body)  # Gemini's google.rpc.RetryInfo
     wait = _seconds(response.headers.get("retry-after")) or (float(in_body[1]) if in_body else None)
     return HttpReply(response.status_code, wait, body)
 
@@ -142,10 +156,19 @@ def _guarded_bytes(aiter_bytes: Any) -> Any:
         kind = _kind(response)
         async with contextlib.aclosing(aiter_bytes(response, chunk_size)) as chunks:
             bounded = _bounded(chunks, MAX_STREAM if kind in STREAMS else MAX_BYTES)
-            async for piece in _whole_events(bounded) if kind == STREAMS[0] else bounded:
+            first = (await anext(bounded, b"")).removeprefix(BOM)
+            whole = _with(first, bounded)
+            events = response.is_success and first.lstrip()[:1] not in (b"{", b"[", b"<", b"") and kind != STREAMS[2]
+            async for piece in _whole_events(whole) if events else whole:
                 yield piece
 
     return guarded
+
+
+async def _with(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for chunk in rest:
+        yield chunk
 
 
 async def _bounded(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
@@ -159,22 +182,17 @@ async def _bounded(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[by
 
 
 async def _whole_events(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The lines of an event stream that belong to an event with data: one without breaks OpenAI's client.
-
-    A line with data goes on at once, for not every server sends the blank line that ends an event. Raises
-    IncompleteAnswer at the first data that cannot be read.
-    """
-    waiting, open_event = b"", False
+    """The events that have data, each with the blank line that ends it: one without data breaks OpenAI's client, and
+    not every server sends blank lines. Raises IncompleteAnswer at the first data that cannot be read."""
+    waiting: list[bytes] = []
     async for line in _lines(chunks):
         if _is_data(line):
-            yield waiting + line
-            waiting, open_event = b"", True
-        elif line.strip():
-            waiting += line
-        else:
-            if open_event:
-                yield line
-            waiting, open_event = b"", False
+            yield b"".join((*waiting, line.rstrip(b"\r\n"), b"\n\n"))
+            waiting = []
+        elif not line.strip():
+            waiting = []
+        elif not line.startswith(b":") and len(waiting) < MAX_FIELDS:
+            waiting.append(line)
 
 
 async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -207,13 +225,30 @@ def _is_data(line: bytes) -> bool:
 
 def _note_model(traffic: Traffic, data: bytes) -> None:
     """Each wire has its own place for the name: OpenAI and Ollama, Anthropic, Responses, Gemini. Raises ValueError."""
-    document = json.loads(data)
-    if traffic.model is not None or not isinstance(document, dict):
+    try:
+        document = json.loads(data)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    if not isinstance(document, dict):
         return
+    traffic.finish = _finish_word(document) or traffic.finish
     for place in (document, document.get("message"), document.get("response")):
         if isinstance(place, dict) and isinstance(name := place.get("model") or place.get("modelVersion"), str):
-            traffic.model = name
+            traffic.model = traffic.model or name
             return
+
+
+def _finish_word(document: dict[str, Any]) -> str | None:
+    """Why it ended, in the provider's own word: LiteLLM makes ``stop`` of words it does not know."""
+    places: list[Any] = [document, document.get("delta")]
+    for name in ("choices", "candidates"):
+        rows = document.get(name)
+        places += rows[:1] if isinstance(rows, list) else []
+    for place in places:
+        for name in ("finish_reason", "stop_reason", "finishReason", "done_reason"):
+            if isinstance(place, dict) and isinstance(word := place.get(name), str):
+                return word
+    return None
 
 
 def _too_large(limit: int) -> Fault:

@@ -621,3 +621,96 @@ def test_with_nothing_else_the_largest_local_model_answers(run: Run, ollama: Pro
     outcome = run("call_model", "hi", "--json")
     assert envelope(outcome)["model_requested"] == "ollama/small:1b"
     assert "the only models at hand are on this machine" in outcome.stderr
+
+
+# --- how a reply ends, and what it looks like on the wire
+
+
+@pytest.mark.parametrize(
+    ("model", "word", "code", "said"),
+    [
+        ("openai/test-model", "stop", 0, ""),
+        ("openai/test-model", "eos", 0, ""),
+        ("openai/test-model", "model_length", 10, "output limit"),
+        ("openai/test-model", "max_tokens", 10, "output limit"),
+        ("openai/test-model", "insufficient_system_resource", 10, "'insufficient_system_resource'"),
+        ("openai/test-model", "aborted", 10, "'aborted'"),
+        ("gemini/gemini-test", None, 10, "without a finish reason"),
+    ],
+)
+def test_only_a_known_end_is_an_end(
+    run: Run, wires: ProviderServer, model: str, word: str | None, code: int, said: str
+) -> None:
+    """LiteLLM says ``stop`` for words it does not know, and where there is none."""
+    wires.reply(Reply(text="some text", finish_reason=word))
+    outcome = run("call_model", "hi", "-m", model)
+    assert (outcome.code, outcome.stdout) == (code, "some text\n")
+    assert said in outcome.stderr
+
+
+@pytest.mark.parametrize("retry_after", ["900", "3600"])
+@pytest.mark.parametrize("status", [408, 429, 503, 529])
+def test_a_wait_that_does_not_fit_is_told_at_once(
+    run: Run, wires: ProviderServer, status: int, retry_after: str
+) -> None:
+    wires.reply(Reply(status=status, text="later", headers={"retry-after": retry_after}))
+    outcome = run("call_model", "hi", "-m", "openai/test-model")
+    assert len(wires.requests) == 1
+    assert f"it asks to wait {retry_after} s" in outcome.stderr
+
+
+EVENTS = [
+    {"id": "1", "object": "chat.completion.chunk", "model": "m", "choices": [{"index": 0, "delta": {"content": text}}]}
+    for text in ("Hällo ", "wörld")
+]
+EVENTS.append({**EVENTS[0], "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+
+
+@pytest.mark.parametrize("start", ["", "\ufeff", ": a comment\n\n"])
+@pytest.mark.parametrize("end", ["\n\n", "\n", "\r\n\r\n"])
+@pytest.mark.parametrize("kind", ["text/event-stream", "text/plain", "application/json", "application/octet-stream"])
+def test_a_stream_is_a_stream_whatever_it_is_called(
+    run: Run, wires: ProviderServer, start: str, end: str, kind: str
+) -> None:
+    lines = [f"data: {json.dumps(event, ensure_ascii=False)}{end}" for event in EVENTS]
+    wires.reply(Reply(body=start + "".join(lines) + f"data: [DONE]{end}", headers={"content-type": kind}))
+    assert run("call_model", "hi", "-m", "openai/test-model") == (0, "Hällo wörld\n", "")
+
+
+@pytest.mark.parametrize(("status", "code"), [(500, 8), (401, 3), (200, 8)])
+def test_a_body_nested_beyond_reason(run: Run, wires: ProviderServer, status: int, code: int) -> None:
+    wires.reply(Reply(status=status, body="[" * 60_000))
+    outcome = run("call_model", "hi", "-m", "openai/test-model", "--retries", "0")
+    assert (outcome.code, outcome.stdout) == (code, "")
+    assert "a bug" not in outcome.stderr
+
+
+def test_a_secret_in_an_option_is_not_sent(run: Run, wires: ProviderServer) -> None:
+    secret = "sk-ant-" + "api03-" + "Zq8Lw2Xc9Vb4Nm7Kj1Hg5Fd3Sa6Po0Iu8Yt2Re4"
+    outcome = run("call_model", "hi", "-m", "openai/test-model", "-o", "stop", f'["{secret}"]')
+    assert (outcome.code, outcome.stdout, wires.requests) == (12, "", ())
+    assert secret not in outcome.stderr
+
+
+def test_a_fifo_as_out_is_refused_before_anything_is_sent(run: Run, wires: ProviderServer) -> None:
+    os.mkfifo("pipe")
+    outcome = run("call_model", "hi", "-m", "openai/test-model", "--out", "pipe", "--force")
+    assert (outcome.code, wires.requests) == (2, ())
+
+
+def test_a_hosts_own_key_comes_after_the_users(
+    run: Run, provider: ProviderServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLAUDECODE", "1")
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "https://api.deepseek.com/anthropic")
+    monkeypatch.setenv("ANTHROPIC_AUTH_TOKEN", "key-of-the-host")
+    monkeypatch.setenv("DEEPSEEK_API_KEY", "key-of-the-user")
+    document = json.loads(run("call_model", "hi", "--dry-run", "--json").stdout)
+    assert (document["provider"], document["key"]) == ("deepseek", "DEEPSEEK_API_KEY")
+
+
+def test_a_file_that_cannot_be_read_is_named(run: Run) -> None:
+    Path(".env").write_bytes("密钥 OPENAI_API_KEY=x".encode("gbk"))
+    outcome = run("call_model", "hi", "-m", "openai/test-model")
+    assert outcome.code == 3
+    assert ".env is not UTF-8" in outcome.stderr

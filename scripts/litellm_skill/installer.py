@@ -131,7 +131,17 @@ def _fill_with_uv(uv: list[str], lock_file: str, folder: str) -> None:
     python = _base_python() if supported() else ">={}.{},<{}.{}".format(*FLOOR, *CEILING)
     _run([*uv, "venv", "--quiet", "--relocatable", "--python", python, folder], home, added)
     sync = [*uv, "pip", "sync", "--quiet", "--require-hashes", "--compile-bytecode", *_WHEELS_ALONE]
-    _run([*sync, "--python", python_in(folder), lock_file], home, added)
+    sync += ["--python", python_in(folder), lock_file]
+    try:
+        _run(sync, home, added)
+    except _Failed:
+        if any(os.environ.get(name) for name in _UV_TRUST):
+            raise
+        _run(sync, home, {**added, **_UV_TRUST})  # behind a company's proxy only the system knows the certificate
+
+
+# uv trusts its own authorities unless told to take the system's; the first name is of older releases.
+_UV_TRUST = {"UV_NATIVE_TLS": "true", "UV_SYSTEM_CERTS": "true"}
 
 
 def _uv_variables(home: str) -> dict[str, str]:

@@ -16,6 +16,7 @@ from fault_cases import CASES, QUICK, Case, table
 from faulty_server import FaultyServer
 from litellm_skill import catalog
 from litellm_skill.gateway import library
+from provider_server import ProviderServer, Reply
 from scenarios import ANSI_TEXT, INJECT_TEXT, REPEATED_PIECE, sent_text
 
 REFERENCES = Path(__file__).resolve().parent.parent / "references"
@@ -151,6 +152,21 @@ def test_strange_answers_are_answers(
         shown = run("call_model", "hi", "-m", model).stdout
     assert (document["text"], document["untrusted"]) == (texts[scenario], True)
     assert not any(character in shown for character in "\x1b\x07\x08\x9b\r\u202e\u200b")
+
+
+@pytest.mark.parametrize("flags", [(), ("--json",)])
+def test_most_of_a_key_is_not_shown_either(
+    run: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, flags: tuple[str, ...]
+) -> None:
+    """A text that repeats a key may break off within it."""
+    with ProviderServer() as provider:
+        provider.reply(Reply(pieces=("it is ", KEY[:-2], KEY[-2:]), stop_after=2))
+        monkeypatch.setenv("OPENAI_BASE_URL", provider.url + "/v1")
+        monkeypatch.setenv("OPENAI_API_KEY", KEY)
+        outcome = run("call_model", "hi", "-m", "openai/test-model", *flags)
+    kept = "".join(path.read_text() for path in tmp_path.rglob("*.txt"))
+    assert (outcome.code, kept) == (10, "it is [key]")
+    assert KEY[:8] not in outcome.stdout
 
 
 def assert_clean(outcome: Outcome) -> None:

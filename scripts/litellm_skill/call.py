@@ -22,6 +22,7 @@ from litellm_skill.faults import BadInput, Fault, NotSetUp, PromptTooLong
 from litellm_skill.plan import Plan
 from litellm_skill.policy import Policy
 from litellm_skill.prompt import Prompt
+from litellm_skill.redaction import redact_cut
 from litellm_skill.settings import Settings
 
 if TYPE_CHECKING:
@@ -139,10 +140,14 @@ def _ask(args: argparse.Namespace, plans: Sequence[Plan], prompt: Prompt, rules:
     file = results.open_file(run_id, os.environ) if rules.history else None
     transcript = results.Transcript(file, console.secrets, console.show if console.streams else lambda _: None)
     listener = gateway.Listener(transcript.add, console.note, console.redact)
+    answer = None
     try:
         answer = gateway.run(gateway.ask(questions, _patience(args, plans), listener))
     finally:
-        path = transcript.close()
+        cut = answer is None or answer.fault is not None
+        path = transcript.close(cut=cut)
+    if cut:
+        answer = replace(answer, text=redact_cut(answer.text, console.secrets))
     lost = rules.history and not transcript.keeps
     unkept = ["the answer could not be kept in a file: no state directory can be written"] if lost else []
     notes = [line for planned in plans for line in (*planned.choice.warnings, *planned.notes)]

@@ -76,6 +76,12 @@ def redact(text: str, secrets: Iterable[str]) -> str:
     return keys.rewrite(text, 0, 0, len(text))[0] if keys else text
 
 
+def redact_cut(text: str, secrets: Iterable[str]) -> str:
+    """The same for a text that broke off, perhaps within a secret."""
+    redactor = Redactor(secrets)
+    return redactor.feed(text) + redactor.flush(cut=True)
+
+
 def find(text: str, secrets: Iterable[str]) -> Iterator[int]:
     """Where in ``text`` a secret begins."""
     keys = _keys(tuple(secrets))
@@ -102,9 +108,16 @@ class Redactor:
         self._text += piece
         return self._show(self._keys, self._keys.undecided(self._text, self._start))
 
-    def flush(self) -> str:
-        """The rest, when no more text comes."""
-        return self._show(self._keys, len(self._text)) if self._keys else ""
+    def flush(self, *, cut: bool = False) -> str:
+        """The rest, when no more text comes. ``cut``: because it broke off, so that what is held back may be most of a
+        key; from ``SHORT`` characters on it is shown as one."""
+        if self._keys is None:
+            return ""
+        held = self._text[max(self._start, self._hidden) :]
+        if cut and len(held) >= SHORT:
+            self._text, self._start, self._hidden = "", 0, 0
+            return _SHOWN
+        return self._show(self._keys, len(self._text))
 
     def _show(self, keys: _Keys, stop: int) -> str:
         shown, done = keys.rewrite(self._text, self._start, self._hidden, stop)

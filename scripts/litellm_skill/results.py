@@ -58,9 +58,9 @@ class Transcript:
         """Whether all that came so far is in a file."""
         return self._file is not None
 
-    def close(self) -> str | None:
-        """The path of the kept answer; an empty file is removed, and has none."""
-        self._keep(self._redactor.flush())
+    def close(self, *, cut: bool) -> str | None:
+        """The path of the kept answer; an empty file is removed, and has none. ``cut``: the answer broke off."""
+        self._keep(self._redactor.flush(cut=cut))
         if self._file is None:
             return None
         path = self._file.name

@@ -636,6 +636,7 @@ def test_with_nothing_else_the_largest_local_model_answers(run: Run, ollama: Pro
         ("openai/test-model", "insufficient_system_resource", 10, "'insufficient_system_resource'"),
         ("openai/test-model", "aborted", 10, "'aborted'"),
         ("gemini/gemini-test", None, 10, "without a finish reason"),
+        ("anthropic/claude-test", None, 10, "without a finish reason"),
     ],
 )
 def test_only_a_known_end_is_an_end(

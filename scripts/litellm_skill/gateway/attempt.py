@@ -19,6 +19,7 @@ from litellm_skill.gateway.transport import Traffic
 
 # A stream of these ends the same way whether it was cut or complete, so a cut one could not be told (litellm 1.106.2).
 NOT_STREAMED = ("gemini", "vertex_ai")
+SAYS_WHY = ("anthropic", *NOT_STREAMED)  # wires on which a whole reply always says why it ended
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,8 @@ async def attempt(
             received.model = traffic.model
             received.finish_word = traffic.finish
             received.billable = traffic.sent and traffic.reply is None
-        if not question.streams and traffic.finish is None:
-            received.finish_reason = None  # what LiteLLM says is its own word
+        if question.access.provider.name in SAYS_WHY and traffic.finish is None:
+            received.finish_reason = None  # what LiteLLM says then is its own word
         return reply.incompleteness(received, streamed=streams)
 
 

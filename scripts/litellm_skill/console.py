@@ -79,9 +79,12 @@ def standard(*, json: bool = False, host: Host | None = None) -> Console:
 
 
 def write(stream: TextIO, text: str) -> None:
-    """Write and flush; a reader that has gone away, or a full disk, is no error: the answer is still kept."""
+    """Write and flush; a reader that has gone away is no error. Nor does a full disk end the call, for the answer is
+    kept elsewhere: the last flush of the process tries again, and its failure is exit code 1."""
     try:
         stream.write(text)
         stream.flush()
-    except OSError:
+    except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    except OSError:
+        return

@@ -23,9 +23,9 @@ def new_run_id() -> str:
 def open_file(run_id: str, environ: Mapping[str, str]) -> TextIO | None:
     """A new private file (0600) in the state directory, else in a private one under ``$TMPDIR``; its path is its
     ``name``. None when neither can be written, which must not cost the answer."""
-    for parent in (state_directory(environ), _temporary_directory()):
+    for parent in (lambda: state_directory(environ), _temporary_directory):
         try:
-            directory = private_directory(private_directory(parent) / "results")
+            directory = private_directory(private_directory(parent()) / "results")
             _forget_old(directory)
             path = directory / f"{run_id}.txt"
             return open(path, "x", encoding="utf-8", errors="backslashreplace", newline="", opener=_private_file)

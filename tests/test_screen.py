@@ -386,3 +386,9 @@ def test_refused_names(path: str, why: str | None) -> None:
 def test_a_digest_of_a_secret_is_none() -> None:
     digest = hashlib.sha256(PLANTED[0][1].encode()).hexdigest()
     assert scan([Part("x", digest)], [PLANTED[0][1]]) == []
+
+
+def test_a_password_in_a_url_may_hold_an_at_sign() -> None:
+    text = "postgres://user" + ":pa@ssW0rd9x" + "@db.example/x"
+    assert [finding.rule for finding in scan([Part("the prompt", text)])] == ["password in a URL"]
+    assert scan([Part("the prompt", "https://registry:8080/@scope/pkg")]) == []

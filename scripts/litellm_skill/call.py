@@ -133,7 +133,7 @@ def _ask(args: argparse.Namespace, plans: Sequence[Plan], prompt: Prompt, rules:
     from litellm_skill import gateway
 
     certificates.refuse_blind_trust(os.environ)
-    if not all((planned.choice.access.endpoint or "").startswith("http:") for planned in plans):
+    if any(_may_use_tls(planned.choice) for planned in plans):
         certificates.merge(os.environ)
     questions = [_question(args, planned, prompt) for planned in plans]
     run_id = results.new_run_id()
@@ -152,6 +152,12 @@ def _ask(args: argparse.Namespace, plans: Sequence[Plan], prompt: Prompt, rules:
     unkept = ["the answer could not be kept in a file: no state directory can be written"] if lost else []
     notes = [line for planned in plans for line in (*planned.choice.warnings, *planned.notes)]
     return replace(answer, run_id=run_id, result_file=path).warned(*notes, *unkept)
+
+
+def _may_use_tls(choice: Choice) -> bool:
+    """Where the address is LiteLLM's to know, it may."""
+    plain = (choice.access.endpoint or "").startswith("http:")
+    return not plain and choice.access.provider.name != providers.DEMO
 
 
 def _question(args: argparse.Namespace, planned: Plan, prompt: Prompt) -> Question:

@@ -17,6 +17,9 @@ FLOOR = (3, 11)  # pyproject's requires-python
 CEILING = (3, 15)  # where LiteLLM's own range ends; excluded
 # What pyproject asks for: distribution -> module. mcp stands for LiteLLM's extra of that name.
 DIRECT = {"litellm": "litellm", "mcp": "mcp", "python-dotenv": "dotenv", "httpx": "httpx", "certifi": "certifi"}
+DIRECT.update({"pydantic": "pydantic", "jsonschema": "jsonschema", "referencing": "referencing"})
+DIRECT.update({"pyyaml": "yaml", "pypdf": "pypdf", "jinja2": "jinja2", "markdown-it-py": "markdown_it", "nh3": "nh3"})
+DIRECT.update({"redis": "redis", "tqdm": "tqdm"})
 MARK = "packages.txt"  # written last: names the folder of the packages, relative to the environment
 
 

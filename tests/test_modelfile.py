@@ -80,6 +80,27 @@ def test_the_users_file_is_laid_over_the_shipped_one(shipped: Catalog, tmp_path:
     assert resolved(known) == replace(original, vision=False)
 
 
+def test_limits_are_the_users_and_change_nothing_else(shipped: Catalog, tmp_path: Path) -> None:
+    same = next(id for id, stated in shipped.file.models.items() if stated.same_as)
+    models = loaded(
+        tmp_path,
+        f"""
+        [models."{same}"]
+        rpm = 20
+        tpm = 200_000
+        [models."azure/my-deployment"]
+        same_as = "{shipped.roles["openai"]["best"]}"
+        tpm = 5
+        [models."ollama/test:8b"]
+        rpm = 1
+        """,
+    )
+    assert models.find(same) == replace(shipped.find(same), rpm=20, tpm=200_000)
+    assert (models.find("azure/my-deployment").rpm, models.find("azure/my-deployment").tpm) == (None, 5)
+    local = shipped.resolve("ollama/test:8b", usable=having(), today=TODAY)
+    assert models.find("ollama/test:8b") == replace(local, rpm=1, known=True)
+
+
 def test_a_model_the_user_states_is_not_refused_as_retired(shipped: Catalog, tmp_path: Path) -> None:
     dated = next(m for m in shipped.chat_models() if m.deprecated and m.deprecated < TODAY and m.provider == "openai")
     refusal(shipped, dated.id)
@@ -109,6 +130,10 @@ def test_a_missing_file_is_no_file(shipped: Catalog, tmp_path: Path) -> None:
         ("[models.'a/b']\ntools = 1", 'models."a/b".tools', "expected true or false"),
         ("[models.'a/b']\ncontext = true", 'models."a/b".context', "expected a number of tokens, above 0"),
         ("[models.'a/b']\ncontext = '8k'", 'models."a/b".context', "expected a number of tokens, above 0"),
+        ("[models.'a/b']\nrpm = 0", 'models."a/b".rpm', "expected a number of requests a minute, above 0"),
+        ("[models.'a/b']\nrpm = 1.5", 'models."a/b".rpm', "expected a number of requests a minute, above 0"),
+        ("[models.'a/b']\ntpm = true", 'models."a/b".tpm', "expected a number of tokens a minute, above 0"),
+        ("[models.'a/b']\ntpm = -1", 'models."a/b".tpm', "expected a number of tokens a minute, above 0"),
         ("[models.'a/b']\nprice = 1", 'models."a/b".price', "expected 0 or a table such as"),
         ("[models.'a/b']\nprice = false", 'models."a/b".price', "expected 0 or a table such as"),
         ("[models.'a/b']\nprice = { input = 1 }", 'models."a/b".price', "needs both input and output"),
@@ -168,3 +193,5 @@ def test_the_format_shown_in_the_header_is_accepted(tmp_path: Path) -> None:
     assert models.resolve("fast", usable=having("groq"), today=TODAY).id == "groq/swift-1"
     assert models.resolve("openai:best", usable=having(), today=TODAY).id == "openai/great-2"
     assert models.find("openai/maker-x/Great-2").price == Price(0.56e-6, 2.24e-6, source="user")
+    great = models.find("openrouter/maker/great-2")
+    assert (great.rpm, great.tpm) == (60, 200_000)

@@ -12,7 +12,8 @@ from litellm_skill import price
 from litellm_skill.faults import BadInput
 
 _FLAGS = ("vision", "tools", "schema", "reasoning", "pdf")
-_SIZES = ("context", "max_output")
+_SIZES = ("context", "max_output")  # tokens
+_RATES = {"rpm": "requests", "tpm": "tokens"}  # a minute
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class ModelFile:
     retired: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     provider_names: Mapping[str, str] = field(default_factory=dict)
     vendor_order: tuple[str, ...] = ()
+    embedding: tuple[str, ...] = ()
     local: tuple[str, ...] = ()
     billed_beyond_tokens: tuple[str, ...] = ()
 
@@ -55,13 +57,20 @@ def merge(shipped: ModelFile, user: ModelFile) -> ModelFile:
     return ModelFile(
         aliases={**shipped.aliases, **user.aliases},
         roles=roles,
-        models={**shipped.models, **user.models},
+        models={**shipped.models, **{id: _laid_over(shipped.models.get(id), said) for id, said in user.models.items()}},
         retired={**shipped.retired, **user.retired},
         provider_names=names,
         vendor_order=user.vendor_order or shipped.vendor_order,
+        embedding=user.embedding or shipped.embedding,
         local=user.local or shipped.local,
         billed_beyond_tokens=user.billed_beyond_tokens or shipped.billed_beyond_tokens,
     )
+
+
+def _laid_over(shipped: Stated | None, user: Stated) -> Stated:
+    if shipped is None:
+        return user
+    return Stated(user.same_as or shipped.same_as, {**shipped.facts, **user.facts})
 
 
 def _wrong(path: Path, key: str, what: str) -> BadInput:
@@ -129,10 +138,12 @@ def _fact(path: Path, key: str, value: object) -> object:
             raise _wrong(path, key, str(error)) from None
     if name in _FLAGS:
         return _typed(path, key, value, isinstance(value, bool), "expected true or false")
+    whole = isinstance(value, int) and not isinstance(value, bool) and value > 0
     if name in _SIZES:
-        whole = isinstance(value, int) and not isinstance(value, bool) and value > 0
         return _typed(path, key, value, whole, "expected a number of tokens, above 0")
-    raise _wrong(path, key, f"unknown; known are same_as, price, mode, {', '.join((*_SIZES, *_FLAGS))}")
+    if name in _RATES:
+        return _typed(path, key, value, whole, f"expected a number of {_RATES[name]} a minute, above 0")
+    raise _wrong(path, key, f"unknown; known are same_as, price, mode, {', '.join((*_SIZES, *_FLAGS, *_RATES))}")
 
 
 def _typed(path: Path, key: str, value: object, right: bool, expected: str) -> object:
@@ -148,6 +159,7 @@ _SECTIONS: dict[str, Callable[[Path, str, object], Any]] = {
     "retired": _table_of(_texts),
     "provider_names": _table_of(_text),
     "vendor_order": _texts,
+    "embedding": _texts,
     "local": _texts,
     "billed_beyond_tokens": _texts,
 }

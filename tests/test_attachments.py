@@ -169,11 +169,6 @@ def test_everything_that_would_be_sent_is_in_a_part_with_its_name(project: Path)
         (b"\xef\xbb\xbfok\xff", "byte 0xff at byte offset 5"),
         (b"\xed\xa0\x80", "bad is not UTF-8: byte 0xed at byte offset 0"),
         (b"a\0b", "bad is not text: NUL at byte offset 1"),
-        (b"\x89PNG\r\n\x1a\n\0", "bad is a PNG image: only UTF-8 text can be sent"),
-        (b"\xff\xd8\xff\xe0", "a JPEG image"),
-        (b"GIF89a..", "a GIF image"),
-        (b"RIFF\x10\0\0\0WEBPVP8 ", "a WebP image"),
-        (b"%PDF-1.7\n", "a PDF document"),
         (b"PK\x03\x04", "a ZIP archive or an Office document"),
         ("text".encode("utf-16"), "UTF-16 text"),
         (b"x" * 1001, "bad has 1,001 bytes; the limit is 1,000"),
@@ -187,8 +182,30 @@ def test_content_that_is_refused(tmp_path: Path, flag: str, content: bytes, says
 
 
 @pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"\x89PNG\r\n\x1a\n\0", "an image"),
+        (b"\xff\xd8\xff\xe0", "an image"),
+        (b"GIF89a..", "an image"),
+        (b"RIFF\x10\0\0\0WEBPVP8 ", "an image"),
+        (b"%PDF-1.7\n", "a PDF"),
+    ],
+)
+def test_only_text_can_be_a_prompt(tmp_path: Path, content: bytes, kind: str) -> None:
+    (tmp_path / "bad.txt").write_bytes(content)
+    says = f"is {kind}, and only text can stand here | attach it with -f"
+    assert f"bad.txt {says}" in refusal(tmp_path, prompt_file="bad.txt")
+    assert f"bad.txt {says}" in refusal(tmp_path, argument="x", system_file="bad.txt")
+    with pipe(content) as stdin:
+        assert f"stdin {says}" in refusal(tmp_path, stdin, argument="-")
+
+
+@pytest.mark.parametrize(
     ("pattern", "says"),
     [
+        ("https://example.com/a.png", "https://example.com/a.png is a URL, and those are not fetched | download it"),
+        ("FILE:///etc/hosts", "is a URL"),
+        ("s3://bucket/*.png", "is a URL"),
         ("gone.py", "no such file: gone.py"),
         ("-", "no such file: - | to send what is piped in, make - the prompt"),
         ("src", "src is a directory | name its files, for example -f 'src/**/*.py'"),

@@ -1,7 +1,7 @@
-"""Files that go along with a prompt, as fenced text.
+"""Files that go along with a prompt: text is fenced, images and PDFs are sent as they are.
 
-Every check comes before anything is sent: what is not a readable, regular UTF-8 file of moderate size is
-``faults.BadInput``.
+Every check comes before anything is sent: what is not a readable, regular file of moderate size, and UTF-8 text,
+an image or a PDF, is ``faults.BadInput``.
 """
 
 from __future__ import annotations
@@ -9,29 +9,28 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from litellm_skill import screen
+from litellm_skill import media, pdf, screen
 from litellm_skill.faults import BadInput
+from litellm_skill.media import Media
 from litellm_skill.screen import Part
 
-# All attached files together may have this many times the limit of one: 16 MB, more than any model reads.
+# All attached texts together may have this many times the limit of one: 16 MB, more than any model reads.
 _TOTAL_FACTOR = 8
 # O_NONBLOCK: opening a FIFO that took the file's place after the check must not wait for a writer.
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+_URL = re.compile(r"(?i)[a-z][a-z0-9+.-]+://")
 _NOT_TEXT = {
-    b"\x89PNG\r\n\x1a\n": "a PNG image",
-    b"\xff\xd8\xff": "a JPEG image",
-    b"GIF87a": "a GIF image",
-    b"GIF89a": "a GIF image",
-    b"%PDF-": "a PDF document",
     b"PK\x03\x04": "a ZIP archive or an Office document",
     b"\xff\xfe": "UTF-16 text",
     b"\xfe\xff": "UTF-16 text",
 }
 _CONVERT = "convert it to UTF-8 first, for example with iconv -f LATIN1 -t UTF-8"
+_HEAD = 12  # bytes, as many as ``media.kind`` wants
 HEADING = 2  # lines before the content: its name and the fence
 
 
@@ -46,9 +45,9 @@ class SentFile:
 
 @dataclass(frozen=True)
 class Attachment:
-    """``part``: with heading and fence, as it stands in the user message."""
+    """``content``: a text with heading and fence, as it stands in the user message; or what stands beside the text."""
 
-    part: Part
+    content: Part | Media
     sent: SentFile
 
 
@@ -60,49 +59,70 @@ def read_files(
     Raises ``SecretFound`` before a file is opened whose name says that it holds secrets, unless it is ``allowed``.
     """
     seen: set[str] = set()
-    total = 0
+    total = {Part: 0, Media: 0}
+    limits = {Part: _TOTAL_FACTOR * max_bytes, Media: media.TOTAL_BYTES}
+    deadline = time.monotonic() + pdf.SECONDS
     for path in (path for pattern in patterns for path in _matches(pattern, directory, allowed)):
         real = os.path.realpath(path)
         if real in seen:
             continue
         seen.add(real)
-        name = label(path, directory)
-        content, raw = read_text(path, name, max_bytes)
-        total += len(raw)
-        if total > _TOTAL_FACTOR * max_bytes:
-            raise BadInput(
-                f"the attached files come to more than {_TOTAL_FACTOR * max_bytes:,} bytes",
-                "attach fewer: name the folder or the suffix that matters",
-            )
-        text = f"File: {name}\n{fenced(content, path.suffix[1:])}"
-        yield Attachment(Part(name, text, heading=HEADING), sent_file(name, raw))
+        attachment = _read(path, label(path, directory), max_bytes, deadline)
+        kind = type(attachment.content)
+        total[kind] += attachment.sent.bytes
+        if total[kind] > limits[kind]:
+            what = f"the attached files come to more than {limits[kind]:,} bytes"
+            raise BadInput(what, "attach fewer: name the folder or the suffix that matters")
+        yield attachment
+
+
+def _read(path: Path, name: str, max_bytes: int, deadline: float) -> Attachment:
+    raw = _read_bytes(path, name, lambda head: media.limit(mime) if (mime := media.kind(head)) else max_bytes)
+    if mime := media.kind(raw):
+        return Attachment(media.read(name, mime, raw, deadline), sent_file(name, raw))
+    return Attachment(text_part(name, f"File: {name}", decode(raw, name), path.suffix[1:]), sent_file(name, raw))
+
+
+def text_part(name: str, heading: str, content: str, language: str = "") -> Part:
+    """``content`` as the model reads it, under one line that says what it is."""
+    return Part(name, f"{heading}\n{fenced(content, language)}", heading=HEADING)
 
 
 def read_text(path: Path, name: str, max_bytes: int) -> tuple[str, bytes]:
     """Text of a regular UTF-8 file, and its bytes; ``name`` is what the errors call it."""
+    raw = _read_bytes(path, name, lambda _: max_bytes)
+    return decode(raw, name), raw
+
+
+def _read_bytes(path: Path, name: str, limit_of: Callable[[bytes], int]) -> bytes:
+    """Of a regular file; how many there may be follows from its first ones."""
     try:
         # stat before open: opening some devices has effects. And after it: the path may have changed.
         _refuse_special(os.stat(path), name)
         with open(os.open(path, _OPEN_FLAGS), "rb") as stream:
             status = os.fstat(stream.fileno())
             _refuse_special(status, name)
-            raw = stream.read(max_bytes + 1)
+            head = stream.read(_HEAD)
+            limit = limit_of(head)
+            raw = head + stream.read(max(0, limit + 1 - len(head)))
     except FileNotFoundError as error:
         hint = "to send what is piped in, make - the prompt" if name == "-" else "check the path"
         raise BadInput(f"no such file: {name}", hint) from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise BadInput(f"cannot read {name}: {reason}", "attach a file that you may read") from error
-    if len(raw) > max_bytes:
+    if len(raw) > limit:
         size = max(status.st_size, len(raw))
-        raise BadInput(f"{name} has {size:,} bytes; the limit is {max_bytes:,}", "attach only the part that matters")
-    return decode(raw, name), raw
+        raise BadInput(f"{name} has {size:,} bytes; the limit is {limit:,}", "attach only the part that matters")
+    return raw
 
 
 def decode(raw: bytes, name: str) -> str:
     """``raw`` as text: strict UTF-8 without NUL; a byte order mark is dropped, nothing else is changed."""
-    webp = {raw[:8]: "a WebP image"} if raw[:4] + raw[8:12] == b"RIFFWEBP" else {}
-    for magic, kind in (_NOT_TEXT | webp).items():
+    if mime := media.kind(raw):
+        shown = "a PDF" if mime == media.PDF else "an image"
+        raise BadInput(f"{name} is {shown}, and only text can stand here", "attach it with -f")
+    for magic, kind in _NOT_TEXT.items():
         if raw.startswith(magic):
             raise BadInput(f"{name} is {kind}: only UTF-8 text can be sent", "send its text instead")
     if b"\0" in raw:
@@ -165,6 +185,8 @@ def _matches(pattern: str, directory: Path, allowed: tuple[str, ...]) -> list[Pa
     ``**`` does not follow links; a link out of the folder that the pattern begins with is refused.
     Nothing that may not be sent is left out silently: it is an error.
     """
+    if _URL.match(pattern):
+        raise BadInput(f"{escape(pattern)} is a URL, and those are not fetched", "download it, and attach the file")
     folder, parts = directory, Path(pattern).parts
     while parts and (not re.search(r"[*?\[]", parts[0]) or os.path.lexists(folder / parts[0])):
         folder, parts = folder / parts[0], parts[1:]

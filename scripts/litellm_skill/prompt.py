@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from litellm_skill import screen
-from litellm_skill.attachments import Attachment, SentFile, check_text, decode, label, read_files, read_text
+from litellm_skill import media, screen
+from litellm_skill.attachments import SentFile, check_text, decode, label, read_files, read_text, text_part
 from litellm_skill.changes import read_diff
 from litellm_skill.faults import BadInput
+from litellm_skill.media import Media
 from litellm_skill.screen import Part
 
 # Seconds until the first byte. A host agent may leave a pipe open into which nobody ever writes.
@@ -41,34 +43,87 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Prompt:
-    """``content`` makes up the user message: the prompt itself, then files, then the diff."""
+    """``content`` makes up the text of the user message: the prompt itself, then files, then the diff. ``media`` follow
+    it. What is in ``media`` is for any model; ``fitted`` makes of it what one model takes."""
 
     content: tuple[Part, ...]
     system: Part | None = None
     files: tuple[SentFile, ...] = ()
+    media: tuple[Media, ...] = ()
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """Everything that would be sent."""
-        return (self.system, *self.content) if self.system else self.content
+        """All text that would be sent, and what was read of the text in PDFs. (What images show, nobody reads.)"""
+        system = (self.system,) if self.system else ()
+        return (*system, *self._texts, *(_document_part(one) for one in self.media if one.document))
 
     @property
     def text(self) -> str:
-        """The whole user message."""
-        return "\n\n".join(part.text for part in self.content)
+        """The whole text of the user message."""
+        return "\n\n".join(part.text for part in self._texts)
 
     @property
     def characters(self) -> int:
-        return sum(len(message["content"]) for message in self.messages())
+        return len(self.text) + (len(self.system.text) if self.system else 0)
 
     @property
     def tokens(self) -> int:
-        """Estimate; see ``estimate_tokens``."""
-        return sum(estimate_tokens(message["content"]) for message in self.messages())
+        """Estimate; see ``estimate_tokens``. Of media, what most models need at most: for what it may cost."""
+        inside = sum(estimate_tokens(one.document.text) for one in self.media if one.document)
+        return self._text_tokens + inside + sum(one.tokens for one in self.media)
 
-    def messages(self) -> list[dict[str, str]]:
+    @property
+    def least_tokens(self) -> int:
+        """The same for the model that needs fewest for an image or a page: for what certainly does not fit."""
+        return self._text_tokens + sum(one.least_tokens for one in self.media)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Lines: of each PDF that has pages whose text could not be read, and so not be scanned for secrets."""
+        documents = [(one.name, one.document) for one in self.media if one.document]
+        return tuple(
+            f"{name}: secrets were looked for in {document.read} of {document.pages} pages"
+            + (f": {document.ending}" if document.ending else "")
+            for name, document in documents
+            if document.read < document.pages
+        )
+
+    def messages(self, *, with_media: bool = True) -> list[dict[str, Any]]:
+        """OpenAI's. ``content`` is a string unless there are media; without them, as a history may keep it, always."""
         system = [{"role": "system", "content": self.system.text}] if self.system else []
-        return [*system, {"role": "user", "content": self.text}]
+        content: str | list[dict[str, Any]] = self.text
+        if self.media and with_media:
+            content = [{"type": "text", "text": self.text}, *(one.part() for one in self.media)]
+        return [*system, {"role": "user", "content": content}]
+
+    def fitted(self, model: str, *, vision: bool | None, pdf: bool | None, hint: Callable[[str], str]) -> Prompt:
+        """What ``model`` takes of it. A PDF becomes text when ``pdf`` is not True; an image needs ``vision``.
+
+        Raises BadInput when that cannot be; ``hint`` makes its second line, of "vision" or "pdf": who takes it.
+        """
+        documents = tuple(one for one in self.media if one.document)
+        if len(documents) < len(self.media) and not vision:
+            raise BadInput(f"{model} takes no images", hint("vision"))
+        if pdf:
+            _check_pages(documents)
+            return self
+        for one in documents:
+            _check_readable(one, model, hint)
+        texts = tuple(_document_part(one) for one in documents)
+        images = tuple(one for one in self.media if not one.document)
+        return replace(self, content=(*self.content, *texts), media=images)
+
+    @property
+    def _texts(self) -> tuple[Part, ...]:
+        """With the names of the media, which most wires do not carry."""
+        if not self.media:
+            return self.content
+        names = ", ".join(one.name for one in self.media)
+        return (*self.content, Part("the names of the files", f"Attached, in this order: {names}"))
+
+    @property
+    def _text_tokens(self) -> int:
+        return estimate_tokens(self.text) + (estimate_tokens(self.system.text) if self.system else 0)
 
 
 def read(inputs: Inputs, *, stdin: BinaryIO | None, directory: Path, max_bytes: int = 2_000_000) -> Prompt:
@@ -88,9 +143,39 @@ def read(inputs: Inputs, *, stdin: BinaryIO | None, directory: Path, max_bytes: 
         attachments.append(read_diff(directory, inputs.diff_base, max_bytes, inputs.allow_paths))
     itself = _itself(inputs, stdin, directory, max_bytes)
     if not itself.text.strip():
-        raise _no_prompt(attachments)
-    content = (itself, *(attachment.part for attachment in attachments))
-    return Prompt(content, system, tuple(attachment.sent for attachment in attachments))
+        raise _no_prompt([attachment.sent.path for attachment in attachments])
+    contents = [attachment.content for attachment in attachments]
+    return Prompt(
+        content=(itself, *(content for content in contents if isinstance(content, Part))),
+        system=system,
+        files=tuple(attachment.sent for attachment in attachments),
+        media=tuple(content for content in contents if isinstance(content, Media)),
+    )
+
+
+def _document_part(one: Media) -> Part:
+    """What was read of a PDF, as a text attachment."""
+    assert one.document
+    return text_part(one.name, f"File: {one.name} (the text of its {one.document.pages} pages)", one.document.text)
+
+
+def _check_pages(documents: Sequence[Media]) -> None:
+    pages = sum(one.document.pages for one in documents if one.document)
+    if pages > media.PDF_PAGES:
+        names = ", ".join(one.name for one in documents)
+        what = f"{names}: {pages:,} pages; the limit is {media.PDF_PAGES:,}"
+        raise BadInput(what, "attach only the pages that matter")
+
+
+def _check_readable(one: Media, model: str, hint: Callable[[str], str]) -> None:
+    """Whether the text of a PDF can stand for it."""
+    assert one.document
+    if one.document.text and not one.document.ending:
+        return
+    why = "none of its pages has text"
+    if one.document.ending:
+        why = f"{one.document.read} of its {one.document.pages} pages could be read: {one.document.ending}"
+    raise BadInput(f"{model} takes no PDF, and {one.name} cannot be sent as text: {why}", hint("pdf"))
 
 
 # Each match is about one token: a short word or a part of a long one, up to three digits, some punctuation,
@@ -146,10 +231,9 @@ def _itself(inputs: Inputs, stdin: BinaryIO | None, directory: Path, max_bytes: 
     return Part("stdin", _stdin_text(stdin, STDIN_UNASKED_S, max_bytes))
 
 
-def _no_prompt(attachments: list[Attachment]) -> BadInput:
-    if attachments:
-        names = ", ".join(attachment.sent.path for attachment in attachments[:3])
-        return BadInput(f"no prompt: say what to do with {names}", _HOW)
+def _no_prompt(attached: list[str]) -> BadInput:
+    if attached:
+        return BadInput(f"no prompt: say what to do with {', '.join(attached[:3])}", _HOW)
     return BadInput("no prompt, or an empty one", _HOW)
 
 

@@ -113,6 +113,8 @@ def test_a_row_becomes_a_model() -> None:
         "supports_vision": True,
         "supports_function_calling": False,
         "deprecation_date": "2027-01-31",
+        "rpm": 10,  # of somebody's account: no limit of the user's
+        "tpm": 1000,
     }
     model = made({"maker/test-model": row}).find("maker/test-model")
     assert model == Model(

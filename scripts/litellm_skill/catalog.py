@@ -23,7 +23,10 @@ from litellm_skill.pricetable import PriceTable, Row
 Usable = Callable[[str], bool]
 
 ROLES = ("best", "cheap", "reasoning", "code")
+EMBEDDING = "embedding"
+ABILITIES = ("vision", "tools", "schema", "pdf", "reasoning")  # fields of Model
 _CHAT = ("chat", "responses")
+MODES = (*_CHAT, EMBEDDING)  # that the scripts call
 _SHIPPED = Path(__file__).with_name("models.toml")
 
 
@@ -31,6 +34,8 @@ _SHIPPED = Path(__file__).with_name("models.toml")
 class Model:
     """``id`` as LiteLLM takes it; sizes in tokens; ``None`` is unknown, for prices and abilities too.
 
+    ``rpm``, ``tpm``: requests and tokens a minute that models.toml allows, None where it sets no limit. LiteLLM's
+    table has such numbers, too, but those are of some account with some provider, not of the user's.
     ``known``: a row of LiteLLM's table, or models.toml, stands behind it.
     """
 
@@ -45,6 +50,8 @@ class Model:
     schema: bool | None = None
     reasoning: bool | None = None
     pdf: bool | None = None
+    rpm: int | None = None
+    tpm: int | None = None
     deprecated: date | None = None
     known: bool = True
 
@@ -95,6 +102,11 @@ class Catalog:
         ids = (id for id in self._all_ids() if not _is_template(id))
         return (model for id in ids if (model := self._model(id)) and model.mode in _CHAT)
 
+    def models_of(self, wanted: Usable) -> Iterator[Model]:
+        """Every known model that chats or embeds, of the providers ``wanted`` accepts; retired ones included."""
+        ids = (id for id in self._all_ids() if not _is_template(id) and wanted(id.partition("/")[0]))
+        return (model for id in ids if (model := self._model(id)) and model.mode in MODES)
+
     def resolve(self, name: str, *, usable: Usable, today: date, strict_names: bool = False) -> Model:
         """The model meant by an id, an alias or ``provider:role``.
 
@@ -119,14 +131,19 @@ class Catalog:
 
     def larger_than(self, tokens: int, usable: Usable, today: date) -> list[Model]:
         """At most three live, callable models whose window takes ``tokens``: roles' first, then by price."""
+        return self._some(lambda model: model.context is not None and model.context > tokens, usable, today)
 
-        def takes(model: Model) -> bool:
-            fits = model.context is not None and model.context > tokens
-            return fits and usable(model.provider) and not self._is_retired(model, today)
+    def able(self, ability: str, usable: Usable, today: date) -> list[Model]:
+        """The same of those that have an ability: vision, tools, schema, reasoning or pdf."""
+        return self._some(lambda model: getattr(model, ability) is True, usable, today)
 
-        fitting = {model.id: model for model in self._chosen() if takes(model)}
+    def _some(self, wanted: Callable[[Model], bool], usable: Usable, today: date) -> list[Model]:
+        def fits(model: Model) -> bool:
+            return wanted(model) and usable(model.provider) and not self._is_retired(model, today)
+
+        fitting = {model.id: model for model in self._chosen() if fits(model)}
         if len(fitting) < 3:
-            others = sorted(filter(takes, self.chat_models()), key=_price_for_ordering)
+            others = sorted(filter(fits, self.chat_models()), key=_price_for_ordering)
             fitting |= {model.id: model for model in others}
         return list(fitting.values())[:3]
 
@@ -154,8 +171,11 @@ class Catalog:
             live = self._live_ids(ask.today, provider.__eq__)
             if slip := next((id for id in live if nearest.plain(id) == nearest.plain(ask.name)), None):
                 raise UnknownModel(f"no model is named {ask.name!r}", f"use -m {slip}")
-        home = price.LOCAL if self._runs_at_home(ask.name) else None
-        return replace(Model.unlisted(ask.name), price=home)
+        return self._bare(ask.name)
+
+    def _bare(self, id: str) -> Model:
+        """A model of which its id alone is known, and with it that the user's own servers cost nothing."""
+        return replace(Model.unlisted(id), price=price.LOCAL if self._runs_at_home(id) else None)
 
     def _of_role(self, ask: _Question) -> Model:
         left, _, role = ask.name.partition(":")
@@ -184,7 +204,8 @@ class Catalog:
         model = self._from_table(id)
         if not stated:
             return model
-        base = (self._listed(stated.same_as) if stated.same_as else model) or Model.unlisted(id)
+        own = model if id not in self.stated_by_user else None  # what a refreshed list says goes before a likeness
+        base = own or (self._listed(stated.same_as) if stated.same_as else model) or self._bare(id)
         return replace(base, id=id, provider=id.partition("/")[0], known=True, **stated.facts)
 
     def _listed(self, name: str) -> Model | None:
@@ -193,13 +214,15 @@ class Catalog:
 
     def _from_table(self, id: str) -> Model | None:
         row = self.table.row(id)
-        return _from_row(id, row, self._price(id, row)) if row else None
+        return from_row(id, row, self._price(id, row)) if row else None
 
     def _price(self, id: str, row: Row) -> Price | None:
         if self._runs_at_home(id):
             return price.LOCAL
         if any(fnmatchcase(id, glob) for glob in self.file.billed_beyond_tokens):
             return None
+        if row.get("free"):  # OpenRouter says so; elsewhere 0 means that nobody wrote the price down
+            return Price(0.0, 0.0)
         return price.from_row(row)
 
     def _runs_at_home(self, id: str) -> bool:
@@ -271,7 +294,8 @@ def load(user_file: Path | None = None) -> Catalog:
     return catalog
 
 
-def _from_row(id: str, row: Row, price: Price | None) -> Model:
+def from_row(id: str, row: Row, price: Price | None) -> Model:
+    """A row of LiteLLM's table as a Model."""
     gone = row.get("deprecation_date")
     return Model(
         id=id,

@@ -26,17 +26,18 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 
 import wire_ollama
-from wire import CREATED, Json, Piece, Reply, Request, StreamCut, Usage, Wire, encode
+from wire import CREATED, Call, Json, Piece, Reply, Request, StreamCut, Usage, Wire, encode
 from wire_anthropic import MESSAGES
+from wire_embeddings import EMBEDDINGS
 from wire_gemini import GEMINI
 from wire_ollama import OLLAMA
 from wire_openai import CHAT, RESPONSES
 
-__all__ = ["MAX_PAUSE_S", "ProviderServer", "Reply", "Request", "Usage"]
+__all__ = ["MAX_PAUSE_S", "Call", "ProviderServer", "Reply", "Request", "Usage"]
 
 MAX_PAUSE_S = 20.0  # no script may hold a test longer than this
 PIECE_CHARACTERS = 4  # length of a streamed piece when the script does not cut the text itself
-WIRES = (CHAT, RESPONSES, MESSAGES, GEMINI, OLLAMA)
+WIRES = (CHAT, RESPONSES, MESSAGES, GEMINI, OLLAMA, *EMBEDDINGS)
 
 
 def _wire(request: Request) -> Wire | None:
@@ -58,7 +59,9 @@ def _refusal(wire: Wire, request: Request) -> str | None:
 
 def _pieces(reply: Reply, pause: Callable[[float], None]) -> Iterator[Piece]:
     cut = reply.pieces or tuple(_cut(reply.text or ""))
-    script = [("reasoning", part) for part in _cut(reply.reasoning)] + [("text", part) for part in cut]
+    script: list[Piece] = [("reasoning", part) for part in _cut(reply.reasoning)] + [("text", part) for part in cut]
+    for place, call in enumerate(reply.calls):
+        script += [(place, part) for part in list(_cut(call.arguments)) or [""]]
     for number, piece in enumerate(script):
         if number == reply.stop_after:
             raise StreamCut
@@ -118,7 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._list(request, reply)
 
     def _generate(self, request: Request, wire: Wire, reply: Reply) -> None:
-        said = "".join(reply.pieces) or f"You said: {request.prompt}"
+        said = "".join(reply.pieces) or ("" if reply.calls else f"You said: {request.prompt}")
         text = said if reply.text is None else reply.text
         reply = replace(reply, text=text, model=reply.model or request.model)
         if wire.streamed(request):

@@ -5,17 +5,18 @@ from __future__ import annotations
 import gc
 import http.client
 import json
+import re
 import socket
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from provider_server import MAX_PAUSE_S, ProviderServer, Reply, Usage
+from provider_server import MAX_PAUSE_S, Call, ProviderServer, Reply, Request, Usage
 
 SAID = "答案是四 👩‍👩‍👧 e\u0301\tok"
 THOUGHT = "二加二… hm"
@@ -66,7 +67,7 @@ SAMPLES = {
         {"contents": [{"role": "user", "parts": [{"text": "二加二？ 🦜"}]}]},
         lambda answer: answer["candidates"][0]["content"]["parts"][-1]["text"],
         lambda event: "".join(
-            part["text"] for part in event["candidates"][0]["content"]["parts"] if not part.get("thought")
+            part.get("text", "") for part in event["candidates"][0]["content"]["parts"] if not part.get("thought")
         ),
         b'"finishReason":"STOP"',
     ),
@@ -228,10 +229,27 @@ def test_chat_stream_reports_usage_when_asked(provider: ProviderServer, asked: b
             " content_block_delta:text_delta content_block_delta:text_delta content_block_stop"
             " message_delta message_stop",
         ),
+        (
+            "responses calls",
+            "response.created response.in_progress"
+            " response.output_item.added response.function_call_arguments.delta response.function_call_arguments.delta"
+            " response.function_call_arguments.done response.output_item.done"
+            " response.output_item.added response.function_call_arguments.delta"
+            " response.function_call_arguments.done response.output_item.done response.completed",
+        ),
+        (
+            "messages calls",
+            "message_start content_block_start ping content_block_delta:input_json_delta"
+            " content_block_delta:input_json_delta content_block_delta:input_json_delta content_block_stop"
+            " content_block_start content_block_delta:input_json_delta content_block_delta:input_json_delta"
+            " content_block_stop message_delta message_stop",
+        ),
     ],
 )
 def test_named_events_come_in_order(provider: ProviderServer, wire: str, names: str) -> None:
-    provider.reply(Reply(text="abcdefgh", reasoning="hm"))
+    wire, _, calls = wire.partition(" ")
+    text, called = Reply(text="abcdefgh", reasoning="hm"), (Call("a", '{"b":1}'), Call("b", "{}"))
+    provider.reply(Reply(calls=called) if calls else text)
     raw = post_stream(provider, wire)
     heard = events(raw)
     assert [line[7:].decode() for line in raw.splitlines() if line.startswith(b"event: ")] == [
@@ -309,6 +327,267 @@ def test_scripts_are_taken_in_order_then_by_path_then_the_default(provider: Prov
 def test_pieces_must_make_up_the_text() -> None:
     with pytest.raises(ValueError, match="pieces"):
         Reply(text="ab", pieces=("a", "c"))
+
+
+# Tools and schemas ------------------------------------------------------------------------------------
+
+CALLS = (Call("get_weather", '{"city": "阿姆斯特丹 \\"A\\""}', "call_a"), Call("get_time", "{}", "call_b"))
+SENT = [(call.id, call.name, call.arguments) for call in CALLS]
+SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+HAS_IDS = ("chat", "responses", "messages")
+Called = list[tuple[str | None, str, Any]]  # id, name, arguments: text or an object
+
+
+def chat_call(call: Any) -> tuple[str | None, str, Any]:
+    return call.get("id"), call["function"]["name"], call["function"]["arguments"]
+
+
+def gemini_calls(answer: Any) -> Called:
+    parts = answer["candidates"][0]["content"]["parts"]
+    calls = [part["functionCall"] for part in parts if "functionCall" in part]
+    return [(call.get("id"), call["name"], call["args"]) for call in calls]
+
+
+def whole_calls(wire: str, answer: Any) -> Called:
+    if wire == "chat":
+        return [chat_call(call) for call in answer["choices"][0]["message"]["tool_calls"]]
+    if wire == "responses":
+        items = [item for item in answer["output"] if item["type"] == "function_call"]
+        return [(item["call_id"], item["name"], item["arguments"]) for item in items]
+    if wire == "messages":
+        return [
+            (block["id"], block["name"], block["input"]) for block in answer["content"] if block["type"] == "tool_use"
+        ]
+    return gemini_calls(answer) if wire == "gemini" else [chat_call(call) for call in answer["message"]["tool_calls"]]
+
+
+def streamed_calls(wire: str, heard: list[Any]) -> tuple[Called, list[int]]:
+    """Put together as a client does, by index; and in how many pieces the arguments of each came."""
+    if wire in ("gemini", "ollama"):
+        read = gemini_calls if wire == "gemini" else lambda line: map(chat_call, line["message"].get("tool_calls", ()))
+        calls = [call for event in heard for call in read(event)]
+        return calls, [1] * len(calls)
+    heads: dict[int, tuple[str, str]] = {}
+    pieces: dict[int, list[str]] = {}
+    for event in heard:
+        for index, call_id, name, part in deltas(wire, event):
+            if call_id:
+                assert index not in heads
+                heads[index] = (call_id, name)
+            pieces.setdefault(index, []).extend([part] if part else [])
+    assert sorted(heads) == sorted(pieces)
+    return [(*heads[index], "".join(pieces[index])) for index in heads], [len(parts) for parts in pieces.values()]
+
+
+def deltas(wire: str, event: Any) -> list[tuple[int, str | None, str, str]]:
+    """(index, id or None, name, part of the arguments)"""
+    if wire == "chat":
+        calls = event["choices"][0]["delta"].get("tool_calls", ())
+        return [
+            (call["index"], call.get("id"), call["function"].get("name", ""), call["function"]["arguments"])
+            for call in calls
+        ]
+    if wire == "responses":
+        item = event.get("item", {})
+        if event["type"] == "response.output_item.added" and item["type"] == "function_call":
+            return [(event["output_index"], item["call_id"], item["name"], item["arguments"])]
+        if event["type"] == "response.function_call_arguments.delta":
+            return [(event["output_index"], None, "", event["delta"])]
+        return []
+    block = event.get("content_block", {})
+    if block.get("type") == "tool_use":
+        assert block["input"] == {}
+        return [(event["index"], block["id"], block["name"], "")]
+    delta = event.get("delta", {})
+    return [(event["index"], None, "", delta["partial_json"])] if delta.get("type") == "input_json_delta" else []
+
+
+def expected(wire: str, *, streamed: bool) -> Called:
+    """As sent, or with arguments that are an object and no id, where the wire has it so."""
+    text = wire in ("chat", "responses") or (streamed and wire == "messages")
+    return [
+        (call_id if wire in HAS_IDS else None, name, arguments if text else json.loads(arguments))
+        for call_id, name, arguments in SENT
+    ]
+
+
+@every_wire
+@pytest.mark.parametrize("reply", [Reply(), Reply(text="Let me see."), Reply(reasoning="hm", text="")])
+def test_calls_are_sent_beside_the_text(provider: ProviderServer, wire: str, reply: Reply) -> None:
+    provider.default = replace(reply, calls=CALLS)
+    raw = post_whole(provider, wire)[1]
+    assert whole_calls(wire, json.loads(raw)) == expected(wire, streamed=False)
+    heard = events(post_stream(provider, wire))
+    calls, pieces = streamed_calls(wire, heard)
+    assert calls == expected(wire, streamed=True)
+    assert pieces == ([6, 1] if wire in HAS_IDS else [1, 1])
+    assert "".join(filter(None, map(SAMPLES[wire].piece, heard))) == (reply.text or "")
+    assert (b"You said" in raw, b"Let me see." in raw) == (False, reply.text == "Let me see.")
+    if wire == "responses":
+        assert heard[-1]["response"]["output"] == json.loads(raw)["output"]
+
+
+@every_wire
+@pytest.mark.parametrize(
+    ("scripted", "ends"),
+    [
+        ("stop", ["tool_calls", "completed", "tool_use", "STOP", "stop"]),
+        ("tool_calls", ["tool_calls", "completed", "tool_use", "STOP", "stop"]),
+        ("length", ["length", "incomplete", "max_tokens", "MAX_TOKENS", "length"]),
+        (None, [None, None, None, None, None]),
+    ],
+)
+def test_an_answer_with_calls_ends_in_the_wires_own_words(
+    provider: ProviderServer, wire: str, scripted: str | None, ends: list[str | None]
+) -> None:
+    said: dict[str, Callable[[Any], Any]] = {
+        "chat": lambda answer: answer["choices"][0]["finish_reason"],
+        "responses": lambda answer: answer.get("response", answer).get("status"),
+        "messages": lambda answer: answer.get("delta", answer).get("stop_reason"),
+        "gemini": lambda answer: answer["candidates"][0].get("finishReason"),
+        "ollama": lambda answer: answer.get("done_reason"),
+    }
+    provider.default = Reply(calls=CALLS, finish_reason=scripted)
+    end = ends[list(SAMPLES).index(wire)]
+    heard = [said[wire](event) for event in events(post_stream(provider, wire))]
+    assert {reason for reason in heard if reason not in (None, "in_progress")} == ({end} if end else set())
+    if end:
+        assert said[wire](json.loads(post_whole(provider, wire)[1])) == end
+
+
+@every_wire
+def test_a_stream_can_end_within_the_arguments(provider: ProviderServer, wire: str) -> None:
+    provider.reply(Reply(calls=CALLS, stop_after=2))
+    raw = post_stream(provider, wire)
+    assert streamed_calls(wire, events(raw))[0] == ([("call_a", "get_weather", '{"city":')] if wire in HAS_IDS else [])
+    assert SAMPLES[wire].end not in raw
+    provider.reply(Reply(calls=CALLS, stop_after=99))
+    raw = post_stream(provider, wire)
+    assert streamed_calls(wire, events(raw))[0] == expected(wire, streamed=True)
+    assert SAMPLES[wire].end not in raw
+
+
+@pytest.mark.parametrize("wire", HAS_IDS)
+@pytest.mark.parametrize("arguments", ["", '{"city": "A', "none"])
+def test_arguments_that_are_no_json_are_sent_as_they_are(provider: ProviderServer, wire: str, arguments: str) -> None:
+    provider.reply(Reply(calls=(Call("get_time", arguments),)))
+    assert streamed_calls(wire, events(post_stream(provider, wire)))[0] == [("call_1", "get_time", arguments)]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_thought_before_a_call_is_signed(provider: ProviderServer, streamed: bool) -> None:
+    """By Anthropic in a block of its own, by Gemini on the first call; both want it back."""
+    provider.default = Reply(calls=CALLS, reasoning="hm")
+    for wire, signatures in [("messages", ["signature"]), ("gemini", ["thoughtSignature"])]:
+        raw = post_stream(provider, wire) if streamed else post_whole(provider, wire)[1]
+        assert re.findall(rb'"(\w*[sS]ignature)":"\w+"', raw) == [name.encode() for name in signatures]
+    parts = json.loads(post_whole(provider, "gemini")[1])["candidates"][0]["content"]["parts"]
+    assert ["thoughtSignature" in part for part in parts] == [False, True, False]
+    provider.default = Reply(calls=CALLS)
+    assert b"ignature" not in post_whole(provider, "gemini")[1] + post_stream(provider, "messages")
+
+
+TOOL = {"name": "get_time", "parameters": SCHEMA}
+CHAT_TURNS = [
+    {"role": "tool", "tool_call_id": "call_old", "content": "of an earlier turn"},
+    {"role": "assistant", "content": None, "tool_calls": []},
+    {"role": "tool", "tool_call_id": "call_a", "content": "Sunny 🌞"},
+    {"role": "tool", "tool_call_id": "call_b", "content": [{"type": "text", "text": '{"time": 12}'}]},
+]
+ASKS: dict[str, dict[str, Any]] = {
+    "chat": {
+        "messages": CHAT_TURNS,
+        "tools": [{"type": "function", "function": TOOL}],
+        "response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": SCHEMA}},
+    },
+    "responses": {
+        "input": [
+            {"type": "function_call_output", "call_id": "call_old", "output": "of an earlier turn"},
+            {"type": "function_call", "call_id": "call_a", "name": "get_weather", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "call_a", "output": "Sunny 🌞"},
+            {
+                "type": "function_call_output",
+                "call_id": "call_b",
+                "output": [{"type": "input_text", "text": '{"time": 12}'}],
+            },
+        ],
+        "tools": [{"type": "function", **TOOL}],
+        "text": {"format": {"type": "json_schema", "name": "answer", "schema": SCHEMA}},
+    },
+    "messages": {
+        "messages": [
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "call_old", "content": "earlier"}]},
+            {
+                "role": "assistant",
+                "content": [{"type": "tool_use", "id": "call_a", "name": "get_weather", "input": {}}],
+            },
+            {
+                "role": "user",
+                "content": [
+                    {"type": "tool_result", "tool_use_id": "call_a", "content": "Sunny 🌞"},
+                    {
+                        "type": "tool_result",
+                        "tool_use_id": "call_b",
+                        "content": [{"type": "text", "text": '{"time": 12}'}],
+                    },
+                    {"type": "text", "text": "and?"},
+                ],
+            },
+        ],
+        "tools": [{"name": "get_time", "input_schema": SCHEMA}],
+        "output_config": {"format": {"type": "json_schema", "schema": SCHEMA}},
+    },
+    "gemini": {
+        "contents": [
+            {"role": "user", "parts": [{"functionResponse": {"name": "old", "response": {"output": "earlier"}}}]},
+            {"role": "model", "parts": [{"functionCall": {"name": "get_weather", "args": {}}}]},
+            {
+                "role": "user",
+                "parts": [
+                    {"functionResponse": {"name": "get_weather", "id": "call_a", "response": {"output": "Sunny 🌞"}}},
+                    {"functionResponse": {"name": "get_time", "response": {"time": 12}}},
+                ],
+            },
+        ],
+        "tools": [{"functionDeclarations": [TOOL]}],
+        "generationConfig": {"responseMimeType": "application/json", "responseJsonSchema": SCHEMA},
+    },
+    "ollama": {
+        "messages": [*CHAT_TURNS[:-1], {"role": "tool", "tool_name": "get_time", "content": '{"time": 12}'}],
+        "tools": [{"type": "function", "function": TOOL}],
+        "format": SCHEMA,
+    },
+}
+
+
+@every_wire
+def test_what_a_request_brings_and_asks_for(provider: ProviderServer, wire: str) -> None:
+    status, _ = post(provider, SAMPLES[wire].path, SAMPLES[wire].body | ASKS[wire])
+    (request,) = provider.requests
+    second = "call_b" if wire in HAS_IDS else "get_time"
+    assert request.tool_results == [("call_a", "Sunny 🌞"), (second, '{"time": 12}')]
+    assert (status, request.tools, request.schema) == (200, ["get_time"], SCHEMA)
+
+
+@every_wire
+def test_a_request_that_brings_and_asks_for_nothing(provider: ProviderServer, wire: str) -> None:
+    post_whole(provider, wire)
+    (request,) = provider.requests
+    assert (request.tool_results, request.tools, request.schema) == ([], [], None)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"output_format": {"type": "json_schema", "schema": SCHEMA}},
+        {"tools": [{"name": "x", "input_schema": SCHEMA}], "tool_choice": {"type": "tool", "name": "x"}},
+        {"generationConfig": {"response_schema": SCHEMA}},
+        {"generationConfig": {"responseSchema": SCHEMA}},
+    ],
+)
+def test_other_places_of_a_schema(body: dict[str, Any]) -> None:
+    assert Request("POST", "/", {}, body, 0.0).schema == SCHEMA
+    assert Request("POST", "/", {}, {"format": "json", "tool_choice": "auto"}, 0.0).schema is None
 
 
 # Load and shutdown ------------------------------------------------------------------------------------

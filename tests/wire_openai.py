@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from wire import CREATED, Json, Piece, Reply, Request, Usage, Wire, encode, named_event
+from wire import CREATED, Call, Json, Piece, Reply, Request, Usage, Wire, encode, named_event
 
 # Chat completions --------------------------------------------------------------------------------------
 
@@ -20,11 +20,18 @@ def _chat_usage(usage: Usage) -> Json:
     }
 
 
+def _chat_call(call: Call, arguments: str) -> Json:
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
+
+
 def _chat_whole(reply: Reply, request: Request) -> Json:
-    message = {"role": "assistant", "content": reply.text, "refusal": None}
+    message: Json = {"role": "assistant", "content": reply.text, "refusal": None}
+    if reply.calls:
+        message |= {"content": reply.text or None}
+        message |= {"tool_calls": [_chat_call(call, call.arguments) for call in reply.calls]}
     if reply.reasoning:
         message["reasoning_content"] = reply.reasoning  # DeepSeek's field; OpenAI itself sends none here
-    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reply.finish_reason}
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reply.ending}
     head = {"id": "chatcmpl-test", "object": "chat.completion", "created": CREATED, "model": reply.model}
     return {**head, "choices": [choice], **({"usage": _chat_usage(reply.usage)} if reply.usage else {})}
 
@@ -38,14 +45,23 @@ def _chat_events(reply: Reply, request: Request, pieces: Iterator[Piece]) -> Ite
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
         return b"data: " + encode({**head, "choices": [choice]}) + b"\n\n"
 
-    yield chunk({"role": "assistant", "content": ""})
-    for kind, part in pieces:
-        yield chunk({"content" if kind == "text" else "reasoning_content": part})
-    if reply.finish_reason:
-        yield chunk({}, reply.finish_reason)
+    yield chunk({"role": "assistant", "content": None if reply.calls and not reply.text else ""})
+    for kind, parts in groupby(pieces, key=lambda piece: piece[0]):
+        if isinstance(kind, int):
+            yield chunk({"tool_calls": [{"index": kind, **_chat_call(reply.calls[kind], "")}]})
+        for _, part in parts:
+            yield chunk(_chat_delta(kind, part))
+    if reply.ending:
+        yield chunk({}, reply.ending)
     if with_usage and reply.usage:
         yield b"data: " + encode({**head, "choices": [], "usage": _chat_usage(reply.usage)}) + b"\n\n"
     yield b"data: [DONE]\n\n"
+
+
+def _chat_delta(kind: str | int, part: str) -> Json:
+    if isinstance(kind, int):
+        return {"tool_calls": [{"index": kind, "function": {"arguments": part}}]}
+    return {"content" if kind == "text" else "reasoning_content": part}
 
 
 OPENAI_CODE = {401: "invalid_api_key", 404: "model_not_found", 429: "rate_limit_exceeded"}
@@ -79,6 +95,11 @@ def _message_item(text: str) -> Json:
     return {**head, "content": [part]}
 
 
+def _call_item(place: int, call: Call) -> Json:
+    head = {"id": f"fc_test_{place}", "type": "function_call", "status": "completed"}
+    return {**head, "call_id": call.id, "name": call.name, "arguments": call.arguments}
+
+
 def _responses_shell(reply: Reply, request: Request) -> Json:
     """The response object while nothing has been generated."""
     asked = {name: request.body.get(name) for name in ("instructions", "max_output_tokens", "reasoning")}
@@ -107,13 +128,15 @@ def _responses_shell(reply: Reply, request: Request) -> Json:
 
 
 def _responses_whole(reply: Reply, request: Request) -> Json:
-    reason = {"length": "max_output_tokens"}.get(reply.finish_reason or "", reply.finish_reason)
-    complete = reason == "stop"
+    reason = {"length": "max_output_tokens"}.get(reply.ending or "", reply.ending)
+    complete = reason in ("stop", "tool_calls")
     output = [_reasoning_item(reply.reasoning)] if reply.reasoning else []
+    output += [_message_item(reply.text or "")] if reply.text or not reply.calls else []
+    output += [_call_item(place, call) for place, call in enumerate(reply.calls)]
     return _responses_shell(reply, request) | {
         "status": "completed" if complete else "incomplete",
         "incomplete_details": None if complete else {"reason": reason},
-        "output": [*output, _message_item(reply.text or "")],
+        "output": output,
         "usage": _responses_usage(reply.usage) if reply.usage else None,
     }
 
@@ -147,14 +170,29 @@ def _message_events(parts: Iterator[Piece], place: Json) -> Iterator[Json]:
     yield {"type": "response.output_item.done", **place, "item": done}
 
 
+def _call_events(parts: Iterator[Piece], place: Json, item: Json) -> Iterator[Json]:
+    """``item`` is the finished one."""
+    empty = {**item, "status": "in_progress", "arguments": ""}
+    yield {"type": "response.output_item.added", **place, "item": empty}
+    of_item = {**place, "item_id": item["id"]}
+    for piece in filter(None, (part for _, part in parts)):
+        yield {"type": "response.function_call_arguments.delta", **of_item, "delta": piece}
+    done = {"name": item["name"], "arguments": item["arguments"]}
+    yield {"type": "response.function_call_arguments.done", **of_item, **done}
+    yield {"type": "response.output_item.done", **place, "item": item}
+
+
 def _responses_events(reply: Reply, request: Request, pieces: Iterator[Piece]) -> Iterator[bytes]:
     def events() -> Iterator[Json]:
         shell = _responses_shell(reply, request)
         yield {"type": "response.created", "response": shell}
         yield {"type": "response.in_progress", "response": shell}
         for index, (kind, parts) in enumerate(groupby(pieces, key=lambda piece: piece[0])):
-            item_events = _message_events if kind == "text" else _reasoning_events
-            yield from item_events(parts, {"output_index": index})
+            place = {"output_index": index}
+            if isinstance(kind, int):
+                yield from _call_events(parts, place, _call_item(kind, reply.calls[kind]))
+            else:
+                yield from (_message_events if kind == "text" else _reasoning_events)(parts, place)
         if reply.finish_reason:
             end = _responses_whole(reply, request)
             yield {"type": f"response.{end['status']}", "response": end}

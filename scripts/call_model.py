@@ -6,6 +6,16 @@
 #   "python-dotenv>=1.2,<2",
 #   "httpx>=0.28,<1",
 #   "certifi>=2025.1.31",
+#   "pydantic>=2.12,<3",
+#   "jsonschema>=4.25,<5",
+#   "referencing>=0.36,<1",
+#   "pyyaml>=6,<7",
+#   "pypdf>=6,<8",
+#   "jinja2>=3.1.6,<4",
+#   "markdown-it-py>=3,<5",
+#   "nh3>=0.3,<1",
+#   "redis>=5.2,<9",
+#   "tqdm>=4.67,<5",
 # ]
 # ///
 """Put one prompt to one model of any vendor and bring the answer back."""
@@ -40,6 +50,8 @@ def _flags():
     command.add_model(parser)
     command.add_generation(parser)
     command.add_output(parser)
+    command.add_shape(parser)
+    command.add_history(parser)
     return parser
 
 

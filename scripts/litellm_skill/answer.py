@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from litellm_skill.faults import Fault, recorded
+
 if TYPE_CHECKING:
-    from litellm_skill.faults import Fault
-    from litellm_skill.prompt import Prompt
+    from litellm_skill.conversation import Conversation
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,9 @@ class Attempt:
 class Answer:
     """One model's answer, complete or not. ``fault`` says why it is not usable, or not whole.
 
-    ``output_limit``: the limit that was sent, in tokens; None when none was.
+    ``output_limit``: the limit that was sent, in tokens; None when none was. ``billed``: a provider got a request and
+    did not refuse it, so it may cost something even if ``cost_usd`` is not known. ``parsed``: the JSON that fits the
+    schema. ``tool_calls``: as the envelope has them.
     """
 
     model_requested: str
@@ -44,6 +48,8 @@ class Answer:
     endpoint_host: str | None = None
     text: str = ""
     reasoning: str | None = None
+    parsed: Any = None
+    tool_calls: tuple[Mapping[str, Any], ...] = ()
     finish_reason: str | None = None
     usage: Usage = Usage()
     cost_usd: float | None = None
@@ -51,10 +57,12 @@ class Answer:
     latency_s: float | None = None
     first_token_s: float | None = None
     attempts: tuple[Attempt, ...] = ()
+    billed: bool = False
     output_limit: int | None = None
     dropped_params: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     run_id: str | None = None
+    thread: str | None = None
     result_file: str | None = None
     fault: Fault | None = None
 
@@ -82,7 +90,7 @@ def error_object(fault: Fault) -> dict[str, Any]:
     }
 
 
-def envelope(answer: Answer, prompt: Prompt | None) -> dict[str, Any]:
+def envelope(answer: Answer, sent: Conversation | None) -> dict[str, Any]:
     """The document ``--json`` prints (DESIGN §4); ``status`` is its first key."""
     return {
         "status": answer.status,
@@ -92,8 +100,8 @@ def envelope(answer: Answer, prompt: Prompt | None) -> dict[str, Any]:
         "endpoint_host": answer.endpoint_host,
         "text": answer.text,
         "reasoning": answer.reasoning,
-        "parsed": None,
-        "tool_calls": [],
+        "parsed": answer.parsed,
+        "tool_calls": [dict(call) for call in answer.tool_calls],
         "finish_reason": answer.finish_reason,
         "usage": asdict(answer.usage),
         "cost_usd": answer.cost_usd,
@@ -104,16 +112,32 @@ def envelope(answer: Answer, prompt: Prompt | None) -> dict[str, Any]:
         "dropped_params": list(answer.dropped_params),
         "warnings": list(answer.warnings),
         "sent": {
-            "characters": prompt.characters if prompt and answer.attempts else 0,
-            "files": [asdict(file) for file in prompt.files] if prompt and answer.attempts else [],
+            "characters": sent.characters if sent and answer.attempts else 0,
+            "files": [asdict(file) for file in sent.files] if sent and answer.attempts else [],
             "max_tokens": answer.output_limit,
         },
         "run_id": answer.run_id,
-        "thread": None,
+        "thread": answer.thread,
         "result_file": answer.result_file,
         "untrusted": True,
         "error": error_object(answer.fault) if answer.fault else None,
     }
+
+
+def restored(document: Mapping[str, Any]) -> Answer:
+    """The answer that an envelope tells of."""
+    names = ("model_used", "provider", "endpoint_host", "text", "reasoning", "parsed", "finish_reason", "cost_usd")
+    names += ("cost_source", "latency_s", "first_token_s", "run_id", "thread", "result_file")
+    return Answer(
+        model_requested=document["model_requested"] or "",
+        **{name: document[name] for name in names},
+        usage=Usage(**document["usage"]),
+        tool_calls=tuple(document["tool_calls"]),
+        attempts=tuple(Attempt(**attempt) for attempt in document["attempts"]),
+        dropped_params=tuple(document["dropped_params"]),
+        warnings=tuple(document["warnings"]),
+        fault=recorded(document["error"]) if document["error"] else None,
+    )
 
 
 def error_envelope(fault: Fault) -> dict[str, Any]:

@@ -3,88 +3,267 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import stat
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from litellm_skill import catalog as models
-from litellm_skill import certificates, command, demo, plan, policy, providers, report, results, screen, settings
+from litellm_skill import (
+    command,
+    demo,
+    deployments,
+    inquiry,
+    journal,
+    plan,
+    policy,
+    providers,
+    recall,
+    report,
+    results,
+    run,
+    screen,
+    structure,
+    tools,
+)
 from litellm_skill import prompt as prompts
+from litellm_skill import settings as settings_
 from litellm_skill.answer import Answer, envelope
 from litellm_skill.choice import Choice, Chooser, with_window
 from litellm_skill.console import Console
-from litellm_skill.faults import BadInput, Fault, NotSetUp, PromptTooLong
-from litellm_skill.plan import Plan
+from litellm_skill.conversation import Conversation
+from litellm_skill.faults import BadInput, Fault, IncompleteAnswer, NotSetUp, PromptTooLong, StillRunning
+from litellm_skill.history import NewRun, Thread
+from litellm_skill.inquiry import Inquiry, Outcome
+from litellm_skill.journal import Journal
+from litellm_skill.plan import Funds, Plan
 from litellm_skill.policy import Policy
 from litellm_skill.prompt import Prompt
-from litellm_skill.redaction import redact_cut
 from litellm_skill.settings import Settings
+from litellm_skill.structure import Schema
+from litellm_skill.tools import Tool
 
-if TYPE_CHECKING:
-    from litellm_skill.gateway import Patience, Question
-
-TIMEOUT, LOCAL_TIMEOUT, IDLE_TIMEOUT = 100.0, 600.0, 60.0  # seconds; the first is below the hosts' 120
+GLANCE = 0.3  # seconds between two looks at a thread in which another process is at work
 
 
 def one(args: argparse.Namespace, at_hand: Settings, console: Console) -> int:
     """The exit code of the whole command."""
+    if recall.asked(args):
+        return recall.recall(args, at_hand, console)
     for ignored in at_hand.unread:
         console.note(f"warning: {ignored.reason}")
     rules = policy.load(os.environ)
-    prompt = _read_prompt(args, rules, console)
-    user_models = settings.user_directory(os.environ) / "models.toml"
-    chooser = Chooser(at_hand, models.load(user_models), console.host, date.today())
-    plans = _plans(args, prompt, chooser, rules, console)
-    if args.dry_run:
-        return _show_plans(plans, prompt, console)
-    _check_out(args)
-    settings.export(at_hand)
-    answer = _priced(_ask(args, plans, prompt, rules, console), plans, chooser)
-    return _finish(args, answer, prompt, console)
+    prompt, extras = _read(args, rules, console)
+    user_models = settings_.user_directory(os.environ) / "models.toml"
+    groups = deployments.read(Path(args.config) if args.config else None, at_hand, os.environ)
+    console = replace(console, secrets=(*console.secrets, *groups.secrets))
+    for warning in groups.warnings:
+        console.note(f"warning: {warning}")
+    chooser = Chooser(at_hand, models.load(user_models), console.host, date.today(), groups)
+    keeps = rules.history and not args.no_save and journal.wanted(at_hand)
+    with closing(Journal(os.environ, at_hand, keeps, console)) as diary:
+        call = _Call(args, prompt, chooser, rules, diary, console, extras)
+        return call.show() if args.dry_run else call.make()
 
 
-def _read_prompt(args: argparse.Namespace, rules: Policy, console: Console) -> Prompt:
+@dataclass(frozen=True)
+class Extras:
+    """What is sent beside the messages: tools that are only offered, and the schema of the answer."""
+
+    tools: tuple[Tool, ...] = ()
+    schema: Schema | None = None
+
+    @property
+    def text(self) -> str:
+        rows = [tool.as_message() for tool in self.tools]
+        return "\n".join([*([json.dumps(rows)] if rows else []), *([self.schema.text] if self.schema else [])])
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One call, and all that it needs."""
+
+    args: argparse.Namespace
+    prompt: Prompt
+    chooser: Chooser
+    rules: Policy
+    journal: Journal
+    console: Console
+    extras: Extras
+
+    def show(self) -> int:
+        """What would be sent where."""
+        return _show_plans(self._plans(self._thread("")), self.console)
+
+    def make(self) -> int:
+        _check_out(self.args)
+        how = run.way(self.args, self.journal, self.console)
+        asked = self._begin(results.new_run_id(), how)
+        settings_.export(self.chooser.settings)
+        for planned in asked.plans:
+            _announce(planned, self.console)
+        with self.journal.failing():
+            worst = max(planned.worst_usd or 0.0 for planned in asked.plans)
+            if self.journal.reserve(asked.run_id, worst, time.time() + asked.timeout + run.MARGIN):
+                asked = replace(asked, max_usd=min(worst, asked.max_usd or worst))
+            return run.do(lambda: self._work(asked), how, self.args, self.journal, asked.run_id, self.console)
+
+    def _begin(self, run_id: str, how: run.Way) -> Inquiry:
+        """The run stands in the history before anything is sent. A thread in which another process is at work is waited
+        for: two never answer the same turn."""
+        patience = time.monotonic() + (self.args.timeout or run.TIMEOUT)
+        while True:
+            thread = self._thread(run_id)
+            asked = self._inquiry(run_id, thread, how)
+            if self.journal.begin(self._new_run(asked, thread)):
+                return asked
+            if time.monotonic() > patience:
+                what = f"another run is at work on conversation {thread.id}"
+                raise StillRunning(what, "ask again when it is done", retryable=True)
+            time.sleep(GLANCE)
+
+    def _thread(self, run_id: str) -> Thread:
+        """The conversation to go on with, or a new one: by the name that was given, or the id of the run."""
+        if self.args.go_on and self.args.thread:
+            raise BadInput("--continue and --thread exclude each other", "leave one of them out")
+        if self.args.go_on:
+            return self.journal.last_thread(os.getcwd())
+        return self.journal.thread(self.args.thread) if self.args.thread else Thread(run_id)
+
+    def _inquiry(self, run_id: str, thread: Thread, how: run.Way) -> Inquiry:
+        plans = self._plans(thread)
+        return Inquiry(
+            plans,
+            run_id,
+            thread.id if self.journal.keeps else None,
+            timeout=run.timeout(self.args, how, local=plans[0].choice.access.local),
+            idle=self.args.idle_timeout,
+            retries=self.args.retries,
+            max_usd=self.args.max_cost,
+            strict_parameters=self.args.strict_params,
+            functions=tuple(self.args.functions),
+            tools=self.extras.tools,
+            max_tool_rounds=self.args.max_tool_rounds,
+            schema=self.extras.schema,
+            allow_secrets=self.args.allow_secrets,
+            verbose=self.args.verbose,
+        )
+
+    def _new_run(self, asked: Inquiry, thread: Thread) -> NewRun:
+        model, conversation = asked.plans[0].choice.name, asked.plans[0].conversation
+        unanswered = Answer(model, run_id=asked.run_id, thread=asked.thread)
+        return NewRun(
+            id=asked.run_id,
+            script=Path(sys.argv[0]).name,
+            directory=os.getcwd(),
+            model=model,
+            thread=thread.id,
+            turn=thread.turn,
+            messages=screen.redact_values(conversation.prompt.messages(with_media=False), self.console.secrets),
+            envelope=envelope(unanswered, conversation),
+            until=time.time() + asked.timeout + run.MARGIN,
+        )
+
+    def _plans(self, thread: Thread) -> list[Plan]:
+        """The model's plan, then each fallback's. Of several, one that cannot be reached, or that the prompt does not
+        fit, is left out, and said; a dry run tells of it."""
+        plans: list[Plan] = []
+        left_out: list[Fault] = []
+        for name in (_asked_for(self.args), *self.args.fallback):
+            try:
+                plans.append(self._plan(self.chooser.choose(name), thread))
+            except (NotSetUp, PromptTooLong) as fault:
+                left_out.append(fault)
+                if self.args.fallback:
+                    self.console.note(f"warning: {name or 'the default model'} left out: {fault.message}")
+        if not plans:
+            raise left_out[0]
+        return plans
+
+    def _plan(self, choice: Choice, thread: Thread) -> Plan:
+        self._check_policy(choice)
+        if choice.access.missing and not self.args.dry_run:
+            raise choice.access.missing
+        conversation = Conversation(self._fitted(choice), thread.messages, self.extras.text)
+        funds = Funds(self.args.max_cost, self.journal.left())
+        return plan.make(with_window(choice), conversation, command.generation(self.args), self.chooser, funds)
+
+    def _check_policy(self, choice: Choice) -> None:
+        """Raises Forbidden."""
+        pairs = [(choice.model.id, choice.access.host)]
+        if choice.group:
+            pairs = [(one.model, one.host) for one in choice.group.deployments]
+        for id, host in pairs if choice.access.provider.name != providers.DEMO else ():
+            for name in {id, id.replace("/responses/", "/")}:  # one model under two names
+                self.rules.check(name, host)
+
+    def _fitted(self, choice: Choice) -> Prompt:
+        """Raises BadInput when the model does not take what is attached, or tools, and names some that do."""
+        model, catalog = choice.model, self.chooser.catalog
+
+        def hint(ability: str) -> str:
+            able = catalog.able(ability, self.chooser.usable, self.chooser.today)
+            names = ", ".join(one.id for one in able)
+            return f"ask one that does: {names}" if names else "ask another model"
+
+        if model.tools is False and (self.args.functions or self.extras.tools):
+            raise BadInput(f"{model.id} takes no tools", hint("tools"))
+        pdf = model.pdf and choice.access.provider.name != "ollama"  # LiteLLM 1.106.2 drops a PDF on that wire
+        return self.prompt.fitted(model.id, vision=model.vision, pdf=pdf, hint=hint)
+
+    def _work(self, asked: Inquiry) -> int:
+        """What a worker may do in place of this process: ask, write down, print."""
+        from litellm_skill import gateway
+
+        with self.journal.failing():
+            inquiry.prepare(asked.plans)
+            show = self.console.show if self._streams else lambda _: None
+            outcome = gateway.run(inquiry.ask(asked, self.journal, self.chooser.catalog, self.console, show))
+            answer = outcome.answer.warned(*self.prompt.warnings, *self.journal.warnings)
+            document = envelope(answer, asked.plans[0].conversation)
+            self.journal.finish(document, _reply(outcome), answer)
+        return _finish(self.args, answer, document, self.console)
+
+    @property
+    def _streams(self) -> bool:
+        """Whether text is shown as it comes: not when only a part of it is wanted, or it may have to be mended."""
+        return self.console.streams and not (self.args.extract or self.args.extract_lang or self.args.schema)
+
+
+def _reply(outcome: Outcome) -> list[Mapping[str, Any]]:
+    """What the next turn of the conversation is told of this one."""
+    text = outcome.answer.text
+    return [*outcome.messages, *([{"role": "assistant", "content": text}] if text else [])]
+
+
+def _read(args: argparse.Namespace, rules: Policy, console: Console) -> tuple[Prompt, Extras]:
     """Raises SecretFound before a file that must not be sent is opened, and when what was read holds a secret."""
     wanted = ["--allow-secrets"] * args.allow_secrets + ["--allow-path"] * bool(args.allow_path)
     rules.check_overrides(console.host.name if console.host else None, wanted)
     prompt = prompts.read(command.inputs(args), stdin=sys.stdin.buffer if sys.stdin else None, directory=Path.cwd())
+    extras = _extras(args)
     if not args.allow_secrets:
         named = " ".join(str(value) for value in (args.model, *args.fallback, *sum(args.option, [])))
-        screen.refuse(screen.scan((*prompt.parts, screen.Part("the options", named)), console.secrets))
-    return prompt
+        beside = screen.Part("the options", named), screen.Part("the tools and the schema", extras.text)
+        screen.refuse(screen.scan((*prompt.parts, *beside), console.secrets))
+    for warning in prompt.warnings:
+        console.note(f"warning: {warning}")
+    return prompt, extras
 
 
-def _plans(args: argparse.Namespace, prompt: Prompt, chooser: Chooser, rules: Policy, console: Console) -> list[Plan]:
-    """The model's plan, then each fallback's. Of several, one that cannot be reached, or that the prompt does not fit,
-    is left out, and said; a dry run tells of it."""
-    plans: list[Plan] = []
-    left_out: list[Fault] = []
-    for name in (_asked_for(args), *args.fallback):
-        try:
-            plans.append(_plan(args, chooser.choose(name), prompt, chooser, rules))
-        except (NotSetUp, PromptTooLong) as fault:
-            left_out.append(fault)
-            if args.fallback:
-                console.note(f"warning: {name or 'the default model'} left out: {fault.message}")
-    if not plans:
-        raise left_out[0]
-    for planned in plans:
-        _announce(planned, console)
-    return plans
-
-
-def _plan(args: argparse.Namespace, choice: Choice, prompt: Prompt, chooser: Chooser, rules: Policy) -> Plan:
-    if choice.access.provider.name != providers.DEMO:
-        for name in {choice.model.id, choice.model.id.replace("/responses/", "/")}:  # one model under two names
-            rules.check(name, choice.access.host)
-    if choice.access.missing and not args.dry_run:
-        raise choice.access.missing
-    return plan.make(with_window(choice), prompt, command.generation(args), chooser, args.max_cost)
+def _extras(args: argparse.Namespace) -> Extras:
+    if args.functions and args.tools:
+        raise BadInput("--functions and --tools exclude each other", "leave one of them out")
+    offered = tools.bare(args.tools) if args.tools else []
+    schema = structure.read_schema(args.schema, Path.cwd(), tuple(args.allow_path)) if args.schema else None
+    return Extras(tuple(offered), schema)
 
 
 def _asked_for(args: argparse.Namespace) -> str | None:
@@ -102,15 +281,16 @@ def _announce(planned: Plan, console: Console) -> None:
         console.note(f"warning: {line}")
 
 
-def _show_plans(plans: Sequence[Plan], prompt: Prompt, console: Console) -> int:
+def _show_plans(plans: Sequence[Plan], console: Console) -> int:
     for planned in plans:
+        _announce(planned, console)
         if planned.choice.access.missing:
             console.fault(planned.choice.access.missing)
     if console.json:
-        first, *others = (report.plan_document(planned, prompt) for planned in plans)
+        first, *others = (report.plan_document(planned) for planned in plans)
         console.document({**first, "fallbacks": others})
     else:
-        console.show("\n".join(report.plan_text(planned, prompt) for planned in plans) + "Nothing was sent.\n")
+        console.show("\n".join(report.plan_text(planned) for planned in plans) + "Nothing was sent.\n")
     return 0
 
 
@@ -129,99 +309,38 @@ def _check_out(args: argparse.Namespace) -> None:
         raise BadInput(f"--out {args.out} is there already", "name another file, or add --force")
 
 
-def _ask(args: argparse.Namespace, plans: Sequence[Plan], prompt: Prompt, rules: Policy, console: Console) -> Answer:
-    from litellm_skill import gateway
-
-    certificates.refuse_blind_trust(os.environ)
-    if any(_may_use_tls(planned.choice) for planned in plans):
-        certificates.merge(os.environ)
-    questions = [_question(args, planned, prompt) for planned in plans]
-    run_id = results.new_run_id()
-    file = results.open_file(run_id, os.environ) if rules.history else None
-    transcript = results.Transcript(file, console.secrets, console.show if console.streams else lambda _: None)
-    listener = gateway.Listener(transcript.add, console.note, console.redact)
-    answer = None
-    try:
-        answer = gateway.run(gateway.ask(questions, _patience(args, plans), listener))
-    finally:
-        cut = answer is None or answer.fault is not None
-        path = transcript.close(cut=cut)
-    if cut:
-        answer = replace(answer, text=redact_cut(answer.text, console.secrets))
-    lost = rules.history and not transcript.keeps
-    unkept = ["the answer could not be kept in a file: no state directory can be written"] if lost else []
-    notes = [line for planned in plans for line in (*planned.choice.warnings, *planned.notes)]
-    return replace(answer, run_id=run_id, result_file=path).warned(*notes, *unkept)
-
-
-def _may_use_tls(choice: Choice) -> bool:
-    """Where the address is LiteLLM's to know, it may."""
-    plain = (choice.access.endpoint or "").startswith("http:")
-    return not plain and choice.access.provider.name != providers.DEMO
-
-
-def _question(args: argparse.Namespace, planned: Plan, prompt: Prompt) -> Question:
-    """A model that thinks first, or that must first be loaded on this machine, may be silent for long before its first
-    token; so may one whose wire is not streamed."""
-    from litellm_skill import gateway
-
-    model, way = planned.choice.model, planned.choice.access
-    slow_start = model.reasoning or way.provider.name in gateway.NOT_STREAMED
-    return gateway.Question(
-        model,
-        way,
-        prompt.messages(),
-        planned.parameters,
-        planned.worst_usd,
-        idle=args.idle_timeout or IDLE_TIMEOUT,
-        idle_at_first=not way.local and (args.idle_timeout is not None or not slow_start),
-    )
-
-
-def _patience(args: argparse.Namespace, plans: Sequence[Plan]) -> Patience:
-    from litellm_skill import gateway
-
-    return gateway.Patience(
-        timeout=args.timeout or (LOCAL_TIMEOUT if plans[0].choice.access.local else TIMEOUT),
-        retries=args.retries,
-        max_usd=args.max_cost,
-        strict_parameters=args.strict_params,
-    )
-
-
-def _priced(answer: Answer, plans: Sequence[Plan], chooser: Chooser) -> Answer:
-    """The cost as the provider reported it, else by the price table; unknown stays None."""
-    asked = answer.attempts[-1].model if answer.attempts else None
-    choice = next((planned.choice for planned in plans if planned.choice.model.id == asked), plans[0].choice)
-    if choice.access.provider.name == providers.DEMO:
-        return replace(answer, cost_usd=0.0, cost_source=providers.DEMO)
-    if answer.cost_usd is not None:
-        return answer
-    served = (
-        None if choice.model.id in chooser.catalog.stated_by_user else chooser.catalog.find(answer.model_used or "")
-    )
-    model = served or choice.model
-    cost = chooser.catalog.cost(model, answer.usage)
-    source = model.price.source if model.price and cost is not None else None
-    return replace(answer, cost_usd=cost, cost_source=source)
-
-
-def _finish(args: argparse.Namespace, answer: Answer, prompt: Prompt, console: Console) -> int:
-    if console.json:
-        console.document(envelope(answer, prompt))
-    elif console.host:
-        console.answer_for_host(answer)
-    elif answer.text and not answer.text.endswith("\n"):
-        console.show("\n")
+def _finish(args: argparse.Namespace, answer: Answer, document: Mapping[str, Any], console: Console) -> int:
+    fault = _print(args, answer, document, console)
     if answer.dropped_params:
         dropped = ", ".join(answer.dropped_params)
         asked = answer.attempts[-1].model if answer.attempts else answer.model_requested
         console.note(f"warning: dropped what {asked} does not take: {dropped}")
-    if answer.fault:
-        console.fault(answer.fault)
+    if fault:
+        console.fault(fault)
     if args.usage:
         console.note(report.summary(answer))
-    return _write_out(args, answer, console) or answer.exit_code
+    return _write_out(args, answer, console) or (fault.exit_code if fault else 0)
+
+
+def _print(args: argparse.Namespace, answer: Answer, document: Mapping[str, Any], console: Console) -> Fault | None:
+    """What is wrong, with the answer or with what is wanted of it."""
+    block = structure.fenced(answer.text, args.extract_lang) if args.extract or args.extract_lang else None
+    fault = answer.fault
+    if block is None and fault is None and (args.extract or args.extract_lang):
+        fault = IncompleteAnswer("the answer holds no such code block", f"the whole of it: {answer.result_file}")
+    if console.json:
+        console.document(document)
+    elif block is not None:
+        console.show(block)
+    elif answer.tool_calls and not answer.text:
+        console.show("".join(f"{json.dumps(dict(call), ensure_ascii=False)}\n" for call in answer.tool_calls))
+    elif console.host and answer.text:
+        console.answer_for_host(answer)
+    elif answer.text and (args.schema or args.extract or args.extract_lang):
+        console.show(answer.text if answer.text.endswith("\n") else f"{answer.text}\n")
+    elif answer.text and not answer.text.endswith("\n"):
+        console.show("\n")
+    return fault
 
 
 def _write_out(args: argparse.Namespace, answer: Answer, console: Console) -> int:

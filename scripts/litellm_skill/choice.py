@@ -11,6 +11,7 @@ from pathlib import Path
 from litellm_skill import access, demo, endpoints, providers
 from litellm_skill.access import Access
 from litellm_skill.catalog import Catalog, Model
+from litellm_skill.deployments import Group, Groups
 from litellm_skill.faults import NotSetUp, UnknownModel
 from litellm_skill.host import Host
 from litellm_skill.providers import Provider
@@ -21,12 +22,19 @@ TAGGED = re.compile(r"[^/\s]+:[^/\s]+")
 
 @dataclass(frozen=True)
 class Choice:
-    """``why`` is None when the caller named the model himself."""
+    """``why`` is None when the caller named the model himself. Of a ``group`` of deployments, ``model`` and ``access``
+    are the first one's."""
 
     model: Model
     access: Access
     why: str | None = None
     warnings: tuple[str, ...] = ()
+    group: Group | None = None
+
+    @property
+    def name(self) -> str:
+        """As it was asked for."""
+        return self.group.name if self.group else self.model.id
 
     @property
     def vendor(self) -> str:
@@ -42,6 +50,7 @@ class Chooser:
     catalog: Catalog
     host: Host | None
     today: date
+    groups: Groups | None = None
 
     def choose(self, name: str | None) -> Choice:
         """Raises UnknownModel, or NotSetUp when nothing was named and there is nothing to choose from."""
@@ -57,6 +66,8 @@ class Chooser:
         return access.usable(provider, self.settings)
 
     def _named(self, name: str, why: str | None = None) -> Choice:
+        if group := self.groups.find(name) if self.groups else None:
+            return self._group(group, why)
         if name.split("/", 1)[0] == providers.DEMO:
             return _demo(name, why)
         model = self._resolve(name)
@@ -64,6 +75,16 @@ class Chooser:
         if way.address is None:
             model = self._resolve(model.id, strict_names=True)
         return Choice(model, way, why, (*way.warnings, *self._inherited(way)))
+
+    def _group(self, group: Group, why: str | None) -> Choice:
+        """Raises what keeps all of its deployments from being used."""
+        if group.missing:
+            raise group.missing
+        first = group.deployments[0]
+        names = (first.base_model, first.model)
+        known = next((found for name in names if name and (found := self.catalog.find(name))), None)
+        model = replace(known or Model.unlisted(first.model), id=first.model, provider=first.access.provider.name)
+        return Choice(model, first.access, why, group.warnings, group)
 
     def _resolve(self, name: str, *, strict_names: bool = False) -> Model:
         try:

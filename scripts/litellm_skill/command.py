@@ -21,8 +21,8 @@ from litellm_skill.settings import Settings
 EXIT_CODES = """exit codes:
   0 a usable answer   2 bad input           3 not set up (key, software)   4 unknown model
   5 prompt too long   6 refused by policy   7 rate limit, quota, budget    8 provider or network
-  9 deadline         10 incomplete: text so far is kept     12 a secret was found
- 13 forbidden by policy      130 interrupted      1 a bug"""
+  9 deadline         10 incomplete: text so far is kept     11 still running
+ 12 a secret was found      13 forbidden by policy      130 interrupted      1 a bug"""
 
 
 def _is_count(value: Any) -> bool:
@@ -99,6 +99,9 @@ def add_model(flags: argparse.ArgumentParser) -> None:
         "--fallback", action="append", default=[], metavar="NAME", help="ask this one when the model fails (repeatable)"
     )
     group.add_argument("--env-file", metavar="F", help="read this .env and no other")
+    group.add_argument(
+        *("--config",), metavar="F", help="LiteLLM model_list (YAML), whose groups are models; see references/router.md"
+    )
     group.add_argument("--demo", action="store_true", help="call no model: try the whole path without a key")
     group.add_argument(
         "--dry-run", action="store_true", help="say what would be sent where and what it may cost; send nothing"
@@ -141,6 +144,37 @@ def add_output(flags: argparse.ArgumentParser) -> None:
     group.add_argument("--force", action="store_true", help="let --out overwrite")
     group.add_argument("-q", "--quiet", action="store_true", help="no notes on stderr")
     group.add_argument("-v", "--verbose", action="store_true", help="tracebacks")
+
+
+def add_shape(flags: argparse.ArgumentParser) -> None:
+    group = flags.add_argument_group("tools, and the shape of the answer")
+    group.add_argument(
+        "--functions", action="append", default=[], metavar="FILE.py", help="its functions become tools (repeatable)"
+    )
+    group.add_argument("--max-tool-rounds", type=_count, default=8, metavar="N", help="default 8")
+    group.add_argument("--tools", metavar="FILE.json", help="tools that are only offered: the calls are the answer")
+    group.add_argument("--schema", metavar="JSON_OR_FILE", help="JSON Schema that the answer must fit")
+    group.add_argument("-x", "--extract", action="store_true", help="print the first fenced code block alone")
+    group.add_argument("--extract-lang", metavar="L", help="the first one in this language")
+
+
+def add_history(flags: argparse.ArgumentParser) -> None:
+    group = flags.add_argument_group("what was asked before, and what takes long")
+    group.add_argument(
+        *("-c", "--continue"), action="store_true", dest="go_on", help="go on with the last conversation of this folder"
+    )
+    group.add_argument("--thread", metavar="ID", help="go on with this conversation, or begin one of this name")
+    group.add_argument("--no-save", action="store_true", help="keep nothing of this call")
+    group.add_argument("--background", action="store_true", help="print the run's id at once, and work on")
+    group.add_argument("--no-relay", action="store_true", help="under an agent: no worker that outlives this command")
+    group.add_argument("--wait", metavar="ID", help="print that run's answer when it is there; last: the newest run")
+    group.add_argument(
+        "--wait-timeout", type=seconds, default=100.0, metavar="S", help="wait no longer than this (default 100)"
+    )
+    group.add_argument("--cancel", metavar="ID", help="stop that run; what came so far is kept")
+    group.add_argument("--result", metavar="ID", help="print that run's answer again, for nothing; last: the newest")
+    group.add_argument("--list-results", action="store_true", help="the newest runs, and what was spent today")
+    group.add_argument("--query", metavar="TERM", help="the newest runs in which TERM was asked or answered")
 
 
 def inputs(args: argparse.Namespace) -> Inputs:
@@ -231,23 +265,33 @@ def run(
     also into an envelope, so that stdout is one document whatever happens."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     console = standard(json="--json" in arguments, host=host.detect(os.environ))
-    try:
+
+    def whole() -> int:
+        nonlocal console
         _stop_on_signals()
         args = flags().parse_args(arguments)
         at_hand = settings.load(os.environ, Path.cwd(), Path(args.env_file) if args.env_file else None)
         secrets = screen.secrets(at_hand)
         console = replace(console, json=args.json, quiet=args.quiet, verbose=args.verbose, secrets=secrets)
         return work(args, at_hand, console)
+
+    return guarded(whole, lambda: console)
+
+
+def guarded(work: Callable[[], int], console: Callable[[], Console]) -> int:
+    """The one place where faults are caught: the exit code of ``work``, or of what it raised, which is told."""
+    try:
+        return work()
     except SystemExit as leaving:  # argparse, after --help
         return int(leaving.code or 0)
     except Fault as fault:
-        return _tell(fault, console)
+        return _tell(fault, console())
     except KeyboardInterrupt:
-        return _tell(Interrupted("interrupted before anything came"), console)
+        return _tell(Interrupted("interrupted before anything came"), console())
     except Exception as error:
-        console.trace(error)
+        console().trace(error)
         what = f"a bug in this skill: {type(error).__name__}: {error}"
-        return _tell(Fault(what, "repeat with -v and report what it shows"), console)
+        return _tell(Fault(what, "repeat with -v and report what it shows"), console())
 
 
 def _stop_on_signals() -> None:

@@ -10,6 +10,7 @@
     ├── ProviderFailure    8    the provider or the network failed
     ├── DeadlinePassed     9    no text came before the deadline
     ├── IncompleteAnswer  10    text came, but not all of it
+    ├── StillRunning      11    the model still works; its answer will be kept
     ├── SecretFound       12    what was to be sent holds a key or a password; nothing was sent
     ├── Forbidden         13    policy.toml does not permit it, or cannot be relied on; nothing was sent
     └── Interrupted      130    SIGINT, SIGTERM or SIGHUP
@@ -25,7 +26,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,6 +102,11 @@ class IncompleteAnswer(Fault):
     type = "incomplete_answer"
 
 
+class StillRunning(Fault):
+    exit_code = 11
+    type = "still_running"
+
+
 class SecretFound(Fault):
     exit_code = 12
     type = "secret_found"
@@ -114,6 +120,13 @@ class Forbidden(Fault):
 class Interrupted(Fault):
     exit_code = 130
     type = "interrupted"
+
+
+def recorded(error: Mapping[str, Any]) -> Fault:
+    """The fault that an envelope's ``error`` tells of."""
+    kinds = {kind.type: kind for kind in Fault.__subclasses__()}
+    kind = kinds.get(error["type"], Fault)
+    return kind(error["message"], error["hint"], retryable=error["retryable"])
 
 
 OWN_CA = "SSL_CERT_FILE, REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE or NODE_EXTRA_CA_CERTS"

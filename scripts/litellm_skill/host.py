@@ -22,6 +22,7 @@ class Agent:
     addresses: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     inherited: tuple[str, ...] = ()
+    at_end: str = ""
 
 
 AGENTS = (
@@ -38,6 +39,7 @@ AGENTS = (
         ("CODEX_CI", "CODEX_THREAD_ID", "CODEX_SANDBOX", "CODEX_SANDBOX_NETWORK_DISABLED"),
         vendor="openai",
         addresses=("OPENAI_BASE_URL",),
+        at_end="codex exec kills it when its own run ends: wait before that",
     ),
     Agent(
         "Gemini CLI",
@@ -56,18 +58,20 @@ AGENTS = (
 
 @dataclass(frozen=True)
 class Host:
-    """``vendor`` "" means that whose model it runs is not known."""
+    """``vendor`` "" means that whose model it runs is not known. ``at_end``: what it does to a worker that outlives its
+    command, where that is no good."""
 
     name: str
     vendor: str
     inherited: tuple[str, ...] = ()
+    at_end: str = ""
 
 
 def detect(environ: Mapping[str, str]) -> Host | None:
     """The host agent, or None for a person at a terminal."""
     for agent in AGENTS:
         if any(environ.get(marker) for marker in agent.markers):
-            return Host(agent.name, _vendor(agent, environ), agent.inherited)
+            return Host(agent.name, _vendor(agent, environ), agent.inherited, agent.at_end)
     return None
 
 

@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from litellm_skill import ledger
 from litellm_skill.catalog import Catalog
 from litellm_skill.choice import Choice, Chooser
+from litellm_skill.conversation import Conversation
 from litellm_skill.faults import LimitReached, PromptTooLong
-from litellm_skill.prompt import Prompt
 from litellm_skill.providers import DEMO
 
 LIKELY_OUTPUT = 800  # tokens; a few paragraphs
 LIKELY_REASONING = 2_000  # tokens, on top, for a model that thinks first
+BUDGET_OUTPUT = 16_384  # tokens; sent under a budget when no limit was asked for, so that a call cannot reserve it all
 LEAST_OUTPUT = 256  # tokens; less than this is no answer worth paying for
 SMALL_WINDOW = 4_095  # tokens; rounded up to the next power of two, so that a model is not loaded anew for every prompt
 MARGIN = 1.4  # times the estimate of the prompt, where money must suffice; see prompt.estimate_tokens
@@ -23,11 +25,12 @@ ANTHROPIC_OUTPUT = 8_192  # tokens; that wire requires a limit, and the table ma
 
 @dataclass(frozen=True)
 class Plan:
-    """``parameters``: generation parameters as they will be sent.
+    """``conversation`` as it fits the model; ``parameters``: generation parameters as they will be sent.
 
     Tokens are estimates; costs are in USD, None when the price is unknown."""
 
     choice: Choice
+    conversation: Conversation
     parameters: Mapping[str, Any]
     prompt_tokens: int
     output_limit: int | None
@@ -36,22 +39,62 @@ class Plan:
     notes: tuple[str, ...] = ()
 
 
-def make(choice: Choice, prompt: Prompt, asked: Mapping[str, Any], chooser: Chooser, max_cost: float | None) -> Plan:
-    """Raises PromptTooLong, or LimitReached when ``max_cost`` (USD) cannot hold."""
-    tokens = prompt.tokens
-    limit, notes = _output_limit(choice, tokens, asked, chooser.catalog, max_cost)
-    _check_fit(choice, tokens, chooser)
-    likely = LIKELY_OUTPUT + (LIKELY_REASONING if choice.model.reasoning else 0)
+@dataclass(frozen=True)
+class Funds:
+    """USD that one call may cost at most: ``max_cost`` as it was asked for, ``budget`` as the budgets leave; None: no
+    limit."""
+
+    max_cost: float | None = None
+    budget: float | None = None
+
+    @property
+    def usd(self) -> float | None:
+        return min((usd for usd in (self.max_cost, self.budget) if usd is not None), default=None)
+
+    @property
+    def name(self) -> str:
+        return f"--max-cost {self.max_cost:g}" if self.usd == self.max_cost else f"the budget ({self.usd:.2g} USD left)"
+
+
+def make(
+    choice: Choice, conversation: Conversation, asked: Mapping[str, Any], chooser: Chooser, funds: Funds = Funds()
+) -> Plan:
+    """Raises PromptTooLong, or LimitReached when the ``funds`` do not suffice."""
+    conversation, notes = _fitting(choice, conversation, asked)
+    tokens = conversation.tokens
+    limit, limited = _output_limit(choice, tokens, asked, chooser.catalog, funds)
+    _check_fit(choice, conversation.least_tokens, chooser)
+    likely = _likely_output(choice)
     most = limit or choice.model.max_output
     return Plan(
         choice,
+        conversation,
         parameters={**({"max_tokens": limit} if limit else {}), **_window_to_open(choice, tokens, most), **asked},
         prompt_tokens=tokens,
         output_limit=limit,
         likely_usd=_price(choice, chooser.catalog, tokens, min(likely, most or likely)),
         worst_usd=_price(choice, chooser.catalog, int(tokens * MARGIN), most) if most else None,
-        notes=notes,
+        notes=(*notes, *limited),
     )
+
+
+def _likely_output(choice: Choice) -> int:
+    return LIKELY_OUTPUT + (LIKELY_REASONING if choice.model.reasoning else 0)
+
+
+def _fitting(
+    choice: Choice, conversation: Conversation, asked: Mapping[str, Any]
+) -> tuple[Conversation, tuple[str, ...]]:
+    """A long conversation loses its oldest turns, so that there is room for an answer."""
+    window = choice.model.context
+    room = asked.get("max_tokens") or min(choice.model.max_output or ANTHROPIC_OUTPUT, _likely_output(choice))
+    if window is None or not conversation.earlier or conversation.least_tokens + room <= window:
+        return conversation, ()
+    shorter, gone = conversation.trimmed(window - room)
+    if not gone:
+        return conversation, ()
+    turns = "the oldest turn was" if gone == 1 else f"the {gone} oldest turns were"
+    return shorter, (f"{turns} left out: the conversation no longer fits {choice.model.id}",)
 
 
 def _window_to_open(choice: Choice, tokens: int, most: int | None) -> dict[str, int]:
@@ -64,46 +107,39 @@ def _window_to_open(choice: Choice, tokens: int, most: int | None) -> dict[str, 
 
 
 def _output_limit(
-    choice: Choice, tokens: int, asked: Mapping[str, Any], catalog: Catalog, max_cost: float | None
+    choice: Choice, tokens: int, asked: Mapping[str, Any], catalog: Catalog, funds: Funds
 ) -> tuple[int | None, tuple[str, ...]]:
     """The limit to send, if any: as asked, as the wire needs it, or as the money buys it."""
     asked_limit = asked.get("max_tokens")
     limit = asked_limit
     if limit is None and choice.access.provider.name == "anthropic":
         limit = choice.model.max_output or ANTHROPIC_OUTPUT
-    if max_cost is None:
+    if funds.usd is None or (buys := affordable(choice, tokens, catalog, funds)) is None:
         return limit, ()
-    affordable = _affordable(choice, tokens, catalog, max_cost)
-    if affordable is None:
-        return limit, ()
-    if asked_limit is not None and asked_limit > affordable:
-        raise LimitReached(
-            f"{asked_limit} output tokens may cost more than {max_cost:g} USD", "lower --max-tokens or raise --max-cost"
-        )
-    if limit is None or limit > affordable:
-        return affordable, (f"--max-cost {max_cost:g}: the answer is limited to {affordable} tokens",)
+    if asked_limit is not None and asked_limit > buys:
+        what = f"{asked_limit} output tokens may cost more than {funds.name} allows"
+        raise LimitReached(what, "lower --max-tokens, or allow more")
+    if limit is None and funds.max_cost is None:
+        limit = min(BUDGET_OUTPUT, choice.model.max_output or BUDGET_OUTPUT)
+    if limit is None or limit > buys:
+        return buys, (f"{funds.name}: the answer is limited to {buys} tokens",)
     return limit, ()
 
 
-def _affordable(choice: Choice, tokens: int, catalog: Catalog, max_cost: float) -> int | None:
-    """Output tokens that ``max_cost`` buys after the prompt; None when they cost nothing."""
+def affordable(choice: Choice, tokens: int, catalog: Catalog, funds: Funds) -> int | None:
+    """Output tokens that the ``funds`` buy after the prompt; None when they cost nothing."""
     tokens = int(tokens * MARGIN)
     base = _price(choice, catalog, tokens, 0)
     step = _price(choice, catalog, tokens, 1000)
     if base is None or step is None:
-        raise LimitReached(
-            f"the price of {choice.model.id} is unknown, so --max-cost cannot hold",
-            "state its price in ~/.config/litellm-skill/models.toml, or leave out --max-cost",
-        )
+        raise ledger.unpriced(choice.model.id)
     if step == base:
         return None
-    affordable = int((max_cost - base) / ((step - base) / 1000))
-    if affordable < LEAST_OUTPUT:
-        raise LimitReached(
-            f"--max-cost {max_cost:g} leaves less than {LEAST_OUTPUT} tokens for the answer",
-            "raise --max-cost, attach less, or take a cheaper model",
-        )
-    return min(affordable, choice.model.max_output or affordable)
+    buys = int(((funds.usd or 0.0) - base) / ((step - base) / 1000))
+    if buys < LEAST_OUTPUT:
+        what = f"{funds.name} leaves less than {LEAST_OUTPUT} tokens for the answer"
+        raise LimitReached(what, "allow more, attach less, or take a cheaper model")
+    return min(buys, choice.model.max_output or buys)
 
 
 def _price(choice: Choice, catalog: Catalog, tokens: int, output: int) -> float | None:

@@ -10,7 +10,6 @@ from litellm_skill.answer import Answer, Usage
 
 if TYPE_CHECKING:
     from litellm_skill.plan import Plan
-    from litellm_skill.prompt import Prompt
 
 HOST_LIMIT = 8_000
 # Control characters (but tab and newline), and format characters that reorder, hide or smuggle text: bidi controls,
@@ -76,15 +75,16 @@ def money(usd: float) -> str:
     return f"{usd:.2f} USD" if usd >= 0.01 else f"{usd:.2g} USD" if usd >= 0.0001 else f"{usd:.1e} USD"
 
 
-def plan_text(planned: Plan, prompt: Prompt) -> str:
+def plan_text(planned: Plan) -> str:
     """What would be sent where, a line a fact."""
+    prompt = planned.conversation
     model, way = planned.choice.model, planned.choice.access
     key = f"key: {way.key_name} from {way.key_source}" if way.key_name else "no key"
     window = f" of {model.context:,}" if model.context else ""
     files = [f"file      {file.path} ({file.bytes:,} bytes)" for file in prompt.files]
     limit = f"{planned.output_limit:,} tokens" if planned.output_limit else "the model's own"
     lines = [
-        f"model     {model.id}",
+        f"model     {planned.choice.name}",
         f"where     {way.host} ({key})",
         f"prompt    {prompt.characters:,} characters, about {planned.prompt_tokens:,} tokens{window}",
         *files,
@@ -94,12 +94,13 @@ def plan_text(planned: Plan, prompt: Prompt) -> str:
     return "\n".join(lines) + "\n"
 
 
-def plan_document(planned: Plan, prompt: Prompt) -> dict[str, Any]:
+def plan_document(planned: Plan) -> dict[str, Any]:
     """The same for ``--dry-run --json``; tokens and costs (USD) are estimates, null where unknown."""
+    prompt = planned.conversation
     model, way = planned.choice.model, planned.choice.access
     return {
         "status": "dry_run",
-        "model_requested": model.id,
+        "model_requested": planned.choice.name,
         "provider": way.provider.name,
         "endpoint_host": way.host,
         "key": way.key_name,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from litellm_skill.redaction import Redactor
+from litellm_skill.redaction import Redactor, redact
 from litellm_skill.settings import private_directory, state_directory
 
 KEPT_DAYS = 30
@@ -43,12 +43,13 @@ def _forget_old(directory: Path) -> None:
 
 
 class Transcript:
-    """The answer as it comes: without keys, first kept (in ``file``, where there is one), then shown."""
+    """The answer as it comes: without keys, first kept (in ``file``, where there is one), then given to ``readers``."""
 
-    def __init__(self, file: TextIO | None, secrets: Sequence[str], show: Callable[[str], None]) -> None:
+    def __init__(self, file: TextIO | None, secrets: Sequence[str], readers: Sequence[Callable[[str], None]]) -> None:
         self._file = file
+        self._secrets = secrets
         self._redactor = Redactor(secrets)
-        self._show = show
+        self._readers = readers
 
     def add(self, piece: str) -> None:
         self._keep(self._redactor.feed(piece))
@@ -58,14 +59,17 @@ class Transcript:
         """Whether all that came so far is in a file."""
         return self._file is not None
 
-    def close(self, *, cut: bool) -> str | None:
-        """The path of the kept answer; an empty file is removed, and has none. ``cut``: the answer broke off."""
+    def close(self, *, cut: bool, text: str | None = None) -> str | None:
+        """The path of the kept answer; an empty file is removed, and has none. ``cut``: the answer broke off. ``text``:
+        the answer, where it is not all that came."""
         self._keep(self._redactor.flush(cut=cut))
         if self._file is None:
             return None
         path = self._file.name
         try:
             self._file.close()
+            if text is not None:
+                Path(path).write_text(redact(text, self._secrets), encoding="utf-8", errors="backslashreplace")
             if os.path.getsize(path):
                 return path
             os.unlink(path)
@@ -82,8 +86,8 @@ class Transcript:
                 with contextlib.suppress(OSError):
                     self._file.close()
                 self._file = None
-        if text:
-            self._show(text)
+        for reader in self._readers if text else ():
+            reader(text)
 
 
 def _private_file(path: str, flags: int) -> int:

@@ -96,8 +96,10 @@ def state_directory(environ: Mapping[str, str]) -> Path:
 
 
 def private_directory(directory: Path) -> Path:
-    """Made 0700. Raises OSError when it cannot be, or is there and others than its owner, us, can write it."""
-    directory.parent.mkdir(parents=True, exist_ok=True)
+    """Made 0700, as are parents that are not there. Raises OSError when it cannot be, or is there and others than its
+    owner, us, can write it."""
+    for parent in reversed([parent for parent in directory.parents if not parent.exists()]):
+        parent.mkdir(mode=0o700, exist_ok=True)
     directory.mkdir(mode=0o700, exist_ok=True)
     status = directory.lstat()
     foreign = hasattr(os, "getuid") and status.st_uid != os.getuid()

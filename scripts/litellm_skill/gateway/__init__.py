@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
-from litellm_skill.gateway.ask import Listener, Patience, ask
+from litellm_skill.gateway.ask import Further, Gate, Listener, Patience, Reply, ask
 from litellm_skill.gateway.attempt import NOT_STREAMED, Question
+from litellm_skill.gateway.embed import End, embed
+from litellm_skill.gateway.embedder import Embedded, Embedder
 from litellm_skill.gateway.loop import run
 
-__all__ = ["NOT_STREAMED", "Listener", "Patience", "Question", "ask", "run"]
+__all__ = [
+    "NOT_STREAMED",
+    "Embedded",
+    "Embedder",
+    "End",
+    "Further",
+    "Gate",
+    "Listener",
+    "Patience",
+    "Question",
+    "Reply",
+    "ask",
+    "embed",
+    "run",
+]

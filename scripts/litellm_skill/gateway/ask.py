@@ -5,17 +5,24 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from types import ModuleType
+from typing import Any
 
 from litellm_skill import faults
-from litellm_skill.answer import Answer, Attempt
+from litellm_skill.answer import Answer, Attempt, Usage
+from litellm_skill.deployments import Deployment
 from litellm_skill.faults import DeadlinePassed, Fault, Interrupted, LimitReached
-from litellm_skill.gateway import library, parameters
+from litellm_skill.gateway import library, parameters, reply, router
 from litellm_skill.gateway.attempt import Limits, Question, attempt
+from litellm_skill.gateway.minute import MinuteFull
 from litellm_skill.gateway.reply import Received
+from litellm_skill.tools import ToolCall
 
+PARAGRAPH = "\n\n"  # between what a model says before and after its tools ran
+TICK = 0.5  # seconds
 FIRST_WAIT = 0.5  # seconds; doubled with every retry, and jittered
 # Another model helps against everything but these: what we did wrong, a refusal by policy, the user's own stop.
 NO_FALLBACK = (faults.BadInput, faults.PolicyRefusal, Interrupted)
@@ -37,14 +44,55 @@ class Patience:
 @dataclass(frozen=True)
 class Listener:
     """``text`` gets each piece of the answer as it comes, ``note`` a line for every wait; ``redact`` takes keys out of
-    what a provider said."""
+    what a provider said; ``tick`` is called twice a second."""
 
     text: Callable[[str], None]
     note: Callable[[str], None]
     redact: Callable[[str], str]
+    tick: Callable[[], None] = lambda: None
 
 
-async def ask(questions: Sequence[Question], patience: Patience, listener: Listener) -> Answer:
+@dataclass(frozen=True)
+class Gate:
+    """Rate limits that are kept elsewhere. ``admit``: seconds to sleep before a question may be sent, of at most the
+    seconds given; raises LimitReached. ``used``: the tokens it took. ``rest``: seconds that a deployment must rest
+    before it takes so many tokens, 0 when it may at once; not asked where the Redis at ``redis_url`` counts."""
+
+    admit: Callable[[Question, float], float]
+    used: Callable[[Question, Usage], None]
+    rest: Callable[[Deployment, int], float]
+    redis_url: str | None = None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A whole reply. ``message``: what a further request must repeat of it."""
+
+    text: str
+    calls: tuple[ToolCall, ...]
+    message: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Further:
+    """Messages to add before the model is asked again. ``instead``: its next reply takes the place of this one, not a
+    place after it."""
+
+    messages: Sequence[Mapping[str, Any]]
+    instead: bool = False
+
+
+# What to say to a reply, or None when it is the last one. May raise a Fault.
+FollowUp = Callable[[Reply], Awaitable[Further | None]]
+
+
+async def ask(
+    questions: Sequence[Question],
+    patience: Patience,
+    listener: Listener,
+    gate: Gate | None = None,
+    follow_up: FollowUp | None = None,
+) -> Answer:
     """The first model's answer, or a fallback's. Never raises for what a provider does: ``Answer.fault`` says what went
     wrong, beside whatever text came before. Raises BadInput when a strict parameter is refused."""
     began = time.monotonic()
@@ -52,16 +100,33 @@ async def ask(questions: Sequence[Question], patience: Patience, listener: Liste
     for question in questions:
         library.know(litellm, question.model)
     fitted = [parameters.fit(litellm, question, strict=patience.strict_parameters) for question in questions]
+    fitted = [(await _balanced(litellm, question, gate), dropped) for question, dropped in fitted]
     limits = Limits(began + patience.timeout, patience.timeout)
-    course = _Course(litellm, patience, limits, listener, questions[0])
-    heartbeat = asyncio.ensure_future(course.beat())
+    course = _Course(litellm, patience, limits, listener, gate, questions[0])
+    beside = [asyncio.ensure_future(work) for work in (course.beat(), course.tick())]
     try:
         await course.run(fitted)
+        if follow_up:
+            await course.go_on(follow_up)
     except asyncio.CancelledError:
-        course.fault = Interrupted("interrupted", "the text so far is kept" if course.received.text else "ask again")
+        course.fault = Interrupted("interrupted", "the text so far is kept" if course.text else "ask again")
     finally:
-        heartbeat.cancel()
+        for work in beside:
+            work.cancel()
     return course.answer(questions[0])
+
+
+async def _balanced(litellm: ModuleType, question: Question, gate: Gate | None) -> Question:
+    """Raises NotSetUp when the limits of a group cannot be kept."""
+    if question.group is None:
+        return question
+    admit = partial(_rest, gate.rest, question) if gate else None
+    url = gate.redis_url if gate else None
+    return replace(question, balancer=await router.balancer(litellm, question.group, redis_url=url, admit=admit))
+
+
+def _rest(rest: Callable[[Deployment, int], float], question: Question, deployment: Deployment) -> float:
+    return rest(deployment, question.prompt_tokens)
 
 
 @dataclass
@@ -72,15 +137,24 @@ class _Course:
     patience: Patience
     limits: Limits
     listener: Listener
+    gate: Gate | None
     question: Question
     dropped: tuple[str, ...] = ()
     fault: Fault | None = None
     attempts: list[Attempt] = field(default_factory=list)
+    billed: bool = False
     spent_usd: float = 0.0
     started: float = field(default_factory=time.monotonic)
+    rounds: list[Received] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.received = Received(self.listener.text)
+
+    @property
+    def text(self) -> str:
+        """Of the rounds that count, as it was shown."""
+        return PARAGRAPH.join(filter(None, (*self.said, self.received.text)))
 
     async def run(self, fitted: Sequence[tuple[Question, tuple[str, ...]]]) -> None:
         """Each model in turn, until one of them has begun to answer or asking another would not help."""
@@ -91,19 +165,77 @@ class _Course:
             if self.fault is None or self.received.text or isinstance(self.fault, NO_FALLBACK):
                 return
             if others:
-                self._note(f"{self.fault.message}; asking {others[0][0].model.id}")
+                self._note(f"{self.fault.message}; asking {others[0][0].name}")
+
+    async def go_on(self, follow_up: FollowUp) -> None:
+        """Ask the same model again for as long as there is something to say to its reply."""
+        while self.fault is None:
+            try:
+                async with asyncio.timeout_at(self._deadline()):
+                    further = await follow_up(self._reply())
+                if further is None:
+                    return
+                self._next_round(further)
+            except Fault as fault:
+                self.fault = fault
+                return
+            except TimeoutError:
+                what = f"{self.limits.timeout:g} s were over before the tools were done"
+                self.fault = DeadlinePassed(what, "raise --timeout")
+                return
+            await self._persist(last=True)
+
+    def _deadline(self) -> float:
+        return asyncio.get_running_loop().time() + self.limits.deadline - time.monotonic()
+
+    def _reply(self) -> Reply:
+        received = self.received
+        repeated = received.message.repeated(received.text, received.reasoning, self.question.access.provider.name)
+        return Reply(received.text, received.message.calls, repeated)
+
+    def _next_round(self, further: Further) -> None:
+        """Raises LimitReached when too little money is left for it."""
+        received, question = self.received, self.question
+        self.rounds.append(received)
+        if further.instead:
+            self.said.clear()
+        elif received.text:
+            self.said.append(received.text)
+            self.listener.text(PARAGRAPH)
+        self.question = replace(
+            question,
+            messages=[*question.messages, self._reply().message, *further.messages],
+            **self._affordable(received.usage),
+        )
+        self.received = Received(self.listener.text)
+
+    def _affordable(self, usage: Usage) -> dict[str, Any]:
+        """What the money that is left allows the next round."""
+        most, limit = self.patience.max_usd, self.question.parameters.get("max_tokens")
+        if most is None:
+            return {}
+        tokens = sum(filter(None, (usage.input_tokens or self.question.prompt_tokens, usage.output_tokens)))
+        buys = self.question.affordable(tokens, most - self.spent_usd)
+        if buys is None:
+            return {}
+        parameters = {**self.question.parameters, "max_tokens": min(buys, limit or buys)}
+        return {"parameters": parameters, "worst_usd": most - self.spent_usd, "prompt_tokens": tokens}
 
     async def _persist(self, *, last: bool) -> None:
         """Ask one model until it answers, or until trying again is of no use."""
-        for retry in range(self.patience.retries + 1):
-            if fault := self._too_late() or self._unaffordable():
+        retry = 0
+        while True:
+            if fault := self._too_late() or self._unaffordable() or await self._admitted():
                 self.fault = fault
                 return
             await self._attempt()
-            wait = self._wait(retry, last=last)
+            free = self._free(last=last)
+            wait = self._wait(retry, last=last) if free is None else free
             if wait is None or self.fault is None:
                 return
-            self._note(f"{self.fault.message}; trying again in {wait:.1f} s")
+            retry += free is None
+            then = f"trying again in {wait:.1f} s" if wait else "asking another deployment"
+            self._note(f"{self.fault.message}; {then}")
             await asyncio.sleep(wait)
 
     async def _attempt(self) -> None:
@@ -111,16 +243,39 @@ class _Course:
         self.fault = Interrupted("interrupted")  # unless the attempt comes to its own end
         try:
             self.fault = await attempt(self.litellm, self.question, self.limits, self.received, self.listener.redact)
+            if self.fault and self.question.balancer:
+                self.question.balancer.failed(self.fault)
         finally:
-            self._record()
+            if not isinstance(self.fault, MinuteFull):
+                self._record()
 
     def _record(self) -> None:
         fault, seconds = self.fault, time.monotonic() - self.received.started
         outcome = "ok" if fault is None else "partial" if self.received.text else "error"
         kind, status = (fault.type, fault.http_status) if fault else (None, None)
-        self.attempts.append(Attempt(self.question.model.id, outcome, kind, status, round(seconds, 3)))
+        self.attempts.append(Attempt(self.question.name, outcome, kind, status, round(seconds, 3)))
         if self.received.billable:
-            self.spent_usd += self.question.worst_usd or 0.0
+            self.billed = True
+            self.spent_usd += self._cost()
+        if self.gate:
+            self.gate.used(self.question, self.received.usage)
+
+    def _cost(self) -> float:
+        """Of the last attempt: what is known of a whole one, else the worst."""
+        known = self.received.provider_cost
+        if known is None and self.fault is None:
+            known = self.question.price(self.received.usage)
+        return (self.question.worst_usd or 0.0) if known is None else known
+
+    def _free(self, *, last: bool) -> float | None:
+        """Seconds until a try that is no retry: of another deployment, or in the next minute as nothing was sent."""
+        fault, balancer = self.fault, self.question.balancer
+        if fault is None or balancer is None or self.received.text or isinstance(fault, NO_FALLBACK):
+            return None
+        if isinstance(fault, MinuteFull):
+            wait = fault.retry_after or 0.0
+            return wait if last and wait < self.limits.deadline - time.monotonic() else None
+        return 0.0 if balancer.asked and balancer.another else None
 
     def _wait(self, retry: int, *, last: bool) -> float | None:
         """Seconds until the next try of the same model, or None when there is none."""
@@ -148,9 +303,27 @@ class _Course:
         if most is None or not self.spent_usd or self.spent_usd + (self.question.worst_usd or 0.0) <= most:
             return None
         return LimitReached(
-            f"--max-cost {most:g}: an earlier attempt may have been billed, so no other one is made",
-            "raise --max-cost, or ask again later",
+            f"an earlier attempt may have been billed, and no more than {most:.2g} USD may be spent: none is made",
+            "raise --max-cost or the budget, or ask again later",
         )
+
+    async def _admitted(self) -> Fault | None:
+        """Sleep until a rate limit lets this request pass: once, for its time is reserved."""
+        if self.gate is None:
+            return None
+        try:
+            wait = self.gate.admit(self.question, self.limits.deadline - time.monotonic())
+        except LimitReached as fault:
+            return fault
+        if wait > 0:
+            self._note(f"waiting {wait:.0f} s for the rate limit")
+            await asyncio.sleep(wait)
+        return None
+
+    async def tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK)
+            self.listener.tick()
 
     async def beat(self) -> None:
         """One line for every so many seconds of silence."""
@@ -164,24 +337,28 @@ class _Course:
                 self._note(f"still waiting, {silence:.0f} s without content")
 
     def _note(self, text: str) -> None:
-        self.listener.note(f"{self.question.model.id}: {text}")
+        self.listener.note(f"{self.question.name}: {text}")
 
     def answer(self, first: Question) -> Answer:
-        received, access = self.received, self.question.access
+        received, (model, access) = self.received, self.question.asked
+        rounds = [*self.rounds, received]
+        cost = [one.provider_cost for one in rounds if one.provider_cost is not None]
+        began = next((one for one in reversed(rounds) if one.began), None)
         return Answer(
-            model_requested=first.model.id,
-            model_used=received.model_named(self.question.model.id) if received.began else None,
+            model_requested=first.name,
+            model_used=began.model_named(model) if began else None,
             provider=access.provider.name,
             endpoint_host=access.host,
-            text=received.text,
-            reasoning=received.reasoning or None,
+            text=self.text,
+            reasoning=PARAGRAPH.join(filter(None, (one.reasoning for one in rounds))) or None,
             finish_reason=received.finish_reason,
-            usage=received.usage,
-            cost_usd=received.provider_cost,
-            cost_source="provider" if received.provider_cost is not None else None,
+            usage=reply.total(one.usage for one in rounds),
+            cost_usd=sum(cost) if cost else None,
+            cost_source="provider" if cost else None,
             latency_s=round(time.monotonic() - self.started, 3),
-            first_token_s=received.first_token_s,
+            first_token_s=rounds[0].first_token_s,
             attempts=tuple(self.attempts),
+            billed=self.billed,
             output_limit=self.question.parameters.get("max_tokens"),
             dropped_params=self.dropped,
             warnings=access.warnings,

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
 from litellm_skill import faults
 from litellm_skill.access import Access
+from litellm_skill.answer import Usage
 from litellm_skill.catalog import Model
+from litellm_skill.deployments import Group
 from litellm_skill.faults import Circumstances, DeadlinePassed, Fault
 from litellm_skill.gateway import gemini, library, reply, transport
 from litellm_skill.gateway.reply import Received
+from litellm_skill.gateway.router import Balancer
 from litellm_skill.gateway.transport import Traffic
 
 # A stream of these ends the same way whether it was cut or complete, so a cut one could not be told (litellm 1.106.2).
 NOT_STREAMED = ("gemini", "vertex_ai")
+Completion = Callable[..., Awaitable[Any]]  # litellm.acompletion, or what stands for it
 SAYS_WHY = ("anthropic", *NOT_STREAMED)  # wires on which a whole reply always says why it ended
 
 
@@ -26,21 +31,47 @@ SAYS_WHY = ("anthropic", *NOT_STREAMED)  # wires on which a whole reply always s
 class Question:
     """One model and what it is asked. ``parameters``: generation parameters, by LiteLLM's names.
 
-    ``worst_usd``: what one attempt may cost at most, None when that is unknown. ``idle``: seconds that content may fail
-    to come; ``idle_at_first``: before the first token, too.
+    ``tools`` in OpenAI's words, and so ``formats``: of these the first that the model takes becomes the
+    ``response_format``; where it holds no schema, ``in_words`` asks for it.
+    ``worst_usd``: what one attempt may cost at most, None when that is unknown; ``prompt_tokens``: an estimate.
+    ``affordable``: output tokens that so many USD buy after a prompt of so many tokens, None when they cost nothing;
+    raises LimitReached when that is too little. ``price``: USD.
+    ``idle``: seconds that content may fail to come; ``idle_at_first``: before the first token, too. ``group``: whose
+    deployments serve the model, each with an access of its own; the ``balancer`` chooses among them.
     """
 
     model: Model
     access: Access
     messages: Sequence[Mapping[str, Any]]
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    tools: Sequence[Mapping[str, Any]] = ()
+    formats: Sequence[Mapping[str, Any]] = ()
+    in_words: str = ""
+    response_format: Mapping[str, Any] | None = None
     worst_usd: float | None = None
+    prompt_tokens: int = 0
+    affordable: Callable[[int, float], int | None] = lambda *_: None
+    price: Callable[[Usage], float | None] = lambda _: None
     idle: float = 60.0
     idle_at_first: bool = True
+    group: Group | None = None
+    balancer: Balancer | None = None
+
+    @property
+    def name(self) -> str:
+        """As it was asked for."""
+        return self.group.name if self.group else self.model.id
+
+    @property
+    def asked(self) -> tuple[str, Access]:
+        """Which model was asked last, and how it was reached: of a group, the deployment's."""
+        deployment = self.balancer.asked if self.balancer else None
+        return (deployment.model, deployment.access) if deployment else (self.model.id, self.access)
 
     @property
     def streams(self) -> bool:
-        return self.access.provider.name not in NOT_STREAMED
+        reached = [one.access for one in self.group.deployments] if self.group else [self.access]
+        return not any(way.provider.name in NOT_STREAMED for way in reached)
 
     @property
     def on_responses(self) -> bool:
@@ -70,7 +101,8 @@ async def attempt(
             streams = question.streams and library.can_stream(litellm, question.model)
             receive = _receive_stream if streams else _receive_whole
             call = arguments(question, limits, streams=streams)
-            await _within(question, limits, received, receive(litellm, call, received, traffic))
+            completion = question.balancer.acompletion if question.balancer else litellm.acompletion
+            await _within(question, limits, received, receive(completion, call, received, traffic))
         except _Idle:
             return _silent(question, received)
         except Exception as error:
@@ -114,9 +146,9 @@ def _patience_ends(question: Question, limits: Limits, received: Received) -> tu
     return min(limits.deadline, silent_at), silent_at < limits.deadline
 
 
-async def _receive_whole(litellm: ModuleType, call: Mapping[str, Any], received: Received, traffic: Traffic) -> None:
+async def _receive_whole(completion: Completion, call: Mapping[str, Any], received: Received, traffic: Traffic) -> None:
     try:
-        received.take_whole(await litellm.acompletion(**call))
+        received.take_whole(await completion(**call))
     except Exception:
         if not gemini.recover(received, traffic.body):
             raise
@@ -124,8 +156,8 @@ async def _receive_whole(litellm: ModuleType, call: Mapping[str, Any], received:
         gemini.recover(received, traffic.body)
 
 
-async def _receive_stream(litellm: ModuleType, call: Mapping[str, Any], received: Received, _: Traffic) -> None:
-    async for chunk in _chunks(await litellm.acompletion(**call), received):
+async def _receive_stream(completion: Completion, call: Mapping[str, Any], received: Received, _: Traffic) -> None:
+    async for chunk in _chunks(await completion(**call), received):
         received.take_chunk(chunk)
         await asyncio.sleep(0)  # LiteLLM may hand out many chunks without a pause
 
@@ -156,6 +188,8 @@ def arguments(question: Question, limits: Limits, *, streams: bool) -> dict[str,
         "api_base": access.address,
         **access.arguments,
         **({"store": False} if question.on_responses else {}),
+        **({"tools": copy.deepcopy(list(question.tools))} if question.tools else {}),
+        **({"response_format": dict(question.response_format)} if question.response_format else {}),
         **question.parameters,
     }
     if access.address is None and (provider.port is not None or provider.litellm != provider.name):
@@ -176,9 +210,9 @@ def _silent(question: Question, received: Received) -> Fault:
 def _circumstances(
     question: Question, limits: Limits, received: Received, traffic: Traffic, redact: Callable[[str], str]
 ) -> Circumstances:
-    access = question.access
+    _, access = question.asked
     return Circumstances(
-        model=question.model.id,
+        model=question.name,
         host=access.host or access.provider.name,
         key_name=access.key_name,
         timeout=limits.timeout,

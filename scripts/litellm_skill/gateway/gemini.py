@@ -31,6 +31,8 @@ def recover(received: Received, body: bytes) -> bool:
     candidate = candidates[0] if isinstance(candidates, list) and candidates else None
     candidate = candidate if isinstance(candidate, dict) else {}
     reason = candidate.get("finishReason")
+    for call in _calls(candidate):
+        received.message.call(str(call.get("name") or ""), json.dumps(call.get("args") or {}, ensure_ascii=False))
     received.take_text(
         _text(candidate, thought=False),
         _text(candidate, thought=True),
@@ -45,10 +47,17 @@ def _of(document: dict[str, Any], name: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _text(candidate: dict[str, Any], *, thought: bool) -> str:
+def _parts(candidate: dict[str, Any]) -> list[dict[str, Any]]:
     parts = _of(candidate, "content").get("parts")
-    rows = [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
-    return "".join(part.get("text") or "" for part in rows if bool(part.get("thought")) is thought)
+    return [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+
+
+def _calls(candidate: dict[str, Any]) -> list[dict[str, Any]]:
+    return [call for part in _parts(candidate) if (call := _of(part, "functionCall"))]
+
+
+def _text(candidate: dict[str, Any], *, thought: bool) -> str:
+    return "".join(part.get("text") or "" for part in _parts(candidate) if bool(part.get("thought")) is thought)
 
 
 def _usage(counts: dict[str, Any]) -> Usage:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 QUIET_IMPORT = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # else the import fetches a price file (up to 47 s on a bad network)
+    "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",  # else a call with such a header fetches a file from GitHub
     "LITELLM_MODE": "PRODUCTION",  # else it loads the nearest .env above site-packages
     "LITELLM_LOG": "ERROR",  # DEBUG and INFO go to stdout, 13 kB for one call
 }

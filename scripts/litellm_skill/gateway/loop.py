@@ -7,7 +7,7 @@ import signal
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from litellm_skill.gateway import library
+from litellm_skill.gateway import library, router
 
 T = TypeVar("T")
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
@@ -44,6 +44,7 @@ def _leave(loop: asyncio.AbstractEventLoop) -> None:
     rest = asyncio.all_tasks(loop)
     for task in rest:
         task.cancel()
-    rest |= {loop.create_task(work) for work in (library.close_connections(), loop.shutdown_asyncgens())}
+    ends = (library.close_connections(), router.close(), loop.shutdown_asyncgens())
+    rest |= {loop.create_task(work) for work in ends}
     loop.run_until_complete(asyncio.wait(rest, timeout=LEAVING))
     loop.close()

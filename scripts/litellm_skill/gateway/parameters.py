@@ -25,8 +25,24 @@ def fit(litellm: ModuleType, question: Question, *, strict: bool) -> tuple[Quest
         raise BadInput(
             f"{question.model.id} does not take {', '.join(refused)}", "leave it out, or leave out --strict-params"
         )
+    if question.tools and _refused(litellm, question, "tools", list(question.tools)):
+        raise BadInput(f"{question.model.id} takes no tools", "ask another model")
     kept = {name: value for name, value in question.parameters.items() if name not in refused}
-    return replace(question, parameters=kept), refused
+    return _formatted(litellm, replace(question, parameters=kept)), refused
+
+
+def _formatted(litellm: ModuleType, question: Question) -> Question:
+    """With a native response format if there is one, and with words where it says too little."""
+    taken = (one for one in question.formats if not _refused(litellm, question, "response_format", dict(one)))
+    chosen = next(taken, None)
+    if not question.in_words or (chosen and chosen["type"] == "json_schema"):
+        return replace(question, response_format=chosen)
+    first, *rest = question.messages
+    if first["role"] == "system":
+        messages = [{**first, "content": f"{first['content']}\n\n{question.in_words}"}, *rest]
+    else:
+        messages = [{"role": "system", "content": question.in_words}, first, *rest]
+    return replace(question, response_format=chosen, messages=messages)
 
 
 def _refused(litellm: ModuleType, question: Question, name: str, value: Any) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 from litellm_skill import faults
 from litellm_skill.answer import Usage
+from litellm_skill.gateway.message import Message
 
 # The providers' own words (their API references; Together, Hugging Face and others say eos).
 WHOLE = {"stop", "end_turn", "stop_sequence", "eos", "eos_token", "completed", "complete", "tool_calls", "tool_use"}
@@ -26,6 +27,7 @@ class Received:
         self._text: list[str] = []
         self._characters = 0
         self._reasoning: list[str] = []
+        self.message = Message()
         self.model: str | None = None
         self.started = time.monotonic()
         self.first_content: float | None = None
@@ -61,14 +63,16 @@ class Received:
         self.began = True
         first = next((choice for choice in chunk.choices if not choice.index), None)
         delta = getattr(first, "delta", None)
-        self._add(getattr(delta, "content", None), getattr(delta, "reasoning_content", None))
+        self._add(getattr(delta, "content", None), getattr(delta, "reasoning_content", None), self.message.take(delta))
 
     def take_whole(self, response: Any) -> None:
         """A reply that came in one piece."""
         self.began = True
         choice = response.choices[0] if response.choices else None
         message = getattr(choice, "message", None)
-        self._add(getattr(message, "content", None), getattr(message, "reasoning_content", None))
+        self._add(
+            getattr(message, "content", None), getattr(message, "reasoning_content", None), self.message.take(message)
+        )
         self.finish_reason = getattr(choice, "finish_reason", None)
         self.take_usage([response])
 
@@ -88,12 +92,13 @@ class Received:
         self.finish_reason = finish_reason
         self.usage = usage
 
-    def _add(self, text: str | None, reasoning: str | None) -> None:
-        if not text and not reasoning:
+    def _add(self, text: str | None, reasoning: str | None, called: int = 0) -> None:
+        """``called``: characters of tool calls."""
+        if not text and not reasoning and not called:
             return
         self.last_content = time.monotonic()
         self.first_content = self.first_content or self.last_content
-        self._characters += len(text or "") + len(reasoning or "")
+        self._characters += len(text or "") + len(reasoning or "") + called
         if self._characters > MAX_CHARACTERS:
             raise faults.IncompleteAnswer(
                 f"the answer was stopped at {MAX_CHARACTERS:,} characters", "ask for a shorter one"
@@ -113,6 +118,8 @@ def incompleteness(received: Received, *, streamed: bool) -> faults.Fault | None
         return faults.PolicyRefusal(what, "rephrase, or ask another model")
     if reason == "length" or (received.finish_word or "").lower() in LENGTH:
         return _cut_at_the_limit(received)
+    if received.message.calls and reason is not None:
+        return None
     if not text and streamed and reason is None:
         return faults.ProviderFailure("the reply was empty", "check the address: is it the provider's API?")
     if not text:
@@ -156,3 +163,11 @@ def _larger(one: Usage, other: Usage) -> Usage:
     names = ("input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens")
     pairs = {name: (getattr(one, name), getattr(other, name)) for name in names}
     return replace(one, **{name: max((n for n in pair if n is not None), default=None) for name, pair in pairs.items()})
+
+
+def total(usages: Iterable[Usage]) -> Usage:
+    """Of several replies; a count that none of them reported is unknown."""
+    every = list(usages)
+    names = ("input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens")
+    counts = {name: [n for one in every if (n := getattr(one, name)) is not None] for name in names}
+    return Usage(**{name: sum(found) if found else None for name, found in counts.items()})

@@ -1,0 +1,208 @@
+"""Outliving the host: the work is done by a worker in a session of its own, and the process that the host sees, and may
+kill, only relays what it prints.
+
+Hosts end a command after a while (Claude Code and OpenCode at 120 s) by killing its process group. The worker is forked
+before LiteLLM is imported, in its own session and with none of the host's pipes, so that it survives that, and no host
+waits for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGCHLD")
+PIECE = 4096  # bytes; a pipe that select calls writable takes so many at once (PIPE_BUF on Linux, a multiple elsewhere)
+FULL = 65_536  # bytes that wait for a reader; while there are more, the worker is not read from
+LAST = 0.2  # seconds to read what a worker that has ended left; what it started itself may hold its pipes open
+
+
+@dataclass(frozen=True)
+class Relayed:
+    """How it went: the worker's ``exit_code`` (negative: the signal that killed it), or None while it works on;
+    ``signal``: what made this process leave, if one did."""
+
+    exit_code: int | None
+    signal: int | None = None
+
+
+@dataclass
+class _Stream:
+    """What the worker writes at one end and this process at the other."""
+
+    source: int
+    target: int
+    waiting: bytearray = field(default_factory=bytearray)
+    open: bool = True
+    broken: bool = False
+
+    def read(self) -> None:
+        piece = os.read(self.source, FULL)
+        self.open = bool(piece)
+        if not self.broken:
+            self.waiting += piece
+
+    def write(self) -> None:
+        """A reader that has gone, or a full disk, does not end the work."""
+        try:
+            del self.waiting[: os.write(self.target, self.waiting[:PIECE])]
+        except OSError:
+            self.broken = True
+            self.waiting.clear()
+
+
+def possible() -> bool:
+    """Only a process with one thread can be forked safely."""
+    return hasattr(os, "fork") and threading.active_count() == 1
+
+
+def relay(start: Callable[[], None], work: Callable[[], int], patience: float) -> Relayed:
+    """Let a worker ``start`` (this process waits until it has) and do the ``work``, whose result is its exit code; copy
+    what it prints for at most ``patience`` seconds. Raises OSError when there can be no worker."""
+    with contextlib.ExitStack() as ends:
+        readers, writers = _pipes(ends, 2)
+        with _woken_by_signals() as woken:
+            worker = _fork(start, work, writers)
+            for writer in writers:
+                os.close(writer)
+            streams = [_Stream(*pair) for pair in zip(readers, (1, 2), strict=True)]
+            return _copy(worker, streams, woken, time.monotonic() + patience)
+
+
+def background(start: Callable[[], None], work: Callable[[], int]) -> None:
+    """The same without waiting for the work; what it prints is lost."""
+    with contextlib.ExitStack() as ends:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        ends.callback(os.close, nowhere)
+        _fork(start, work, [nowhere, nowhere])
+
+
+def _pipes(ends: contextlib.ExitStack, count: int) -> tuple[list[int], list[int]]:
+    """Reading ends, which are closed in the end, and writing ends."""
+    pairs = [os.pipe() for _ in range(count)]
+    for reader, _ in pairs:
+        ends.callback(os.close, reader)
+    return [reader for reader, _ in pairs], [writer for _, writer in pairs]
+
+
+@contextlib.contextmanager
+def _woken_by_signals() -> Iterator[int]:
+    """A descriptor from which the number of each signal can be read; nothing else happens when one comes."""
+    reader, writer = os.pipe()
+    for end in (reader, writer):
+        os.set_blocking(end, False)
+    before = {number: signal.signal(number, lambda *_: None) for number in _numbers()}
+    wakeup = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    try:
+        yield reader
+    finally:
+        signal.set_wakeup_fd(wakeup)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        os.close(reader)
+        os.close(writer)
+
+
+def _numbers() -> list[int]:
+    return [getattr(signal, name) for name in SIGNALS]
+
+
+def _fork(start: Callable[[], None], work: Callable[[], int], writers: list[int]) -> int:
+    """The worker's pid. A signal to this process's group must not reach the worker: signals are held back until it has
+    left that group, and what came before is forgotten there."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _numbers())
+    ready, started = os.pipe()
+    try:
+        worker = os.fork()
+        if worker == 0:
+            _live(start, work, writers, started, before)
+        os.close(started)
+        os.read(ready, 1)
+        return worker
+    finally:
+        os.close(ready)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _live(
+    start: Callable[[], None], work: Callable[[], int], writers: list[int], started: int, mask: set[signal.Signals]
+) -> None:
+    """The worker's whole life."""
+    code = 1
+    try:
+        os.setsid()
+        _forget_signals()
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for target, source in enumerate((os.open(os.devnull, os.O_RDONLY), *writers)):
+            os.dup2(source, target)
+        _close_all_but(started)
+        start()
+        os.close(started)
+        code = work()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+def _forget_signals() -> None:
+    signal.set_wakeup_fd(-1)
+    for number in _numbers():
+        signal.signal(number, signal.SIG_IGN)
+        signal.signal(number, signal.SIG_DFL if number == signal.SIGCHLD else signal.default_int_handler)
+
+
+def _close_all_but(kept: int) -> None:
+    """Whoever started the command may wait for the end of any pipe that it gave to it."""
+    try:
+        numbers = [int(name) for name in os.listdir("/dev/fd")]
+    except OSError:
+        numbers = list(range(3, 256))
+    for number in numbers:
+        if number > 2 and number != kept:
+            with contextlib.suppress(OSError):
+                os.close(number)
+
+
+def _copy(worker: int, streams: list[_Stream], woken: int, deadline: float) -> Relayed:
+    """Until the worker has ended and all is written, the time is up, or a signal says to leave."""
+    code, last = None, deadline
+    while True:
+        left = last - time.monotonic()
+        waiting = any(stream.waiting for stream in streams)
+        if code is not None and not waiting and (left <= 0 or not any(stream.open for stream in streams)):
+            return Relayed(code)
+        if time.monotonic() >= deadline:
+            return Relayed(code)
+        told = _pass_on(streams, woken, max(left, LAST))
+        if told - {signal.SIGCHLD}:
+            return Relayed(None, min(told - {signal.SIGCHLD}))
+        if code is None and (code := _exit_code(worker)) is not None:
+            last = min(deadline, time.monotonic() + LAST)
+
+
+def _pass_on(streams: list[_Stream], woken: int, patience: float) -> set[int]:
+    """Wait for something to do, and do it; the signals that came."""
+    readable = [stream.source for stream in streams if stream.open and len(stream.waiting) < FULL]
+    writable = [stream.target for stream in streams if stream.waiting]
+    reads, writes, _ = select.select([woken, *readable], writable, [], patience)
+    for stream in streams:
+        if stream.source in reads:
+            stream.read()
+        if stream.target in writes:
+            stream.write()
+    return set(os.read(woken, 64)) if woken in reads else set()
+
+
+def _exit_code(worker: int) -> int | None:
+    pid, status = os.waitpid(worker, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if pid else None

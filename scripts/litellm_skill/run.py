@@ -1,0 +1,87 @@
+"""How a command's work is done: here, by a worker that outlives this command, or in the background."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+from collections.abc import Callable
+from enum import Enum
+from functools import partial
+
+from litellm_skill import command, recall, relay
+from litellm_skill.console import Console
+from litellm_skill.faults import BadInput, NotSetUp, StillRunning
+from litellm_skill.journal import Journal
+
+TIMEOUT, LOCAL_TIMEOUT = 100.0, 600.0  # seconds; the first is below the hosts' 120
+WORKER_TIMEOUT = 3600.0  # seconds
+MARGIN = 60.0  # seconds; a run that is not over by then has no process any more
+
+
+class Way(Enum):
+    HERE = "here"
+    RELAYED = "relayed"
+    BACKGROUND = "background"
+
+
+def way(args: argparse.Namespace, journal: Journal, console: Console) -> Way:
+    """Raises BadInput or NotSetUp when ``--background`` cannot be."""
+    if args.background:
+        if not journal.keeps:
+            raise BadInput("--background needs the history: nothing else would hold the answer", "switch it on")
+        if not relay.possible():
+            raise NotSetUp("--background is not possible here: no process can be forked", "leave it out")
+        return Way.BACKGROUND
+    outlives = console.host is not None and not args.no_relay and journal.keeps and relay.possible()
+    return Way.RELAYED if outlives else Way.HERE
+
+
+def timeout(args: argparse.Namespace, how: Way, *, local: bool) -> float:
+    """Seconds that the work itself may take. Under an agent ``--timeout`` is how long its command waits."""
+    if how is Way.RELAYED:
+        return WORKER_TIMEOUT
+    if how is Way.BACKGROUND:
+        return args.timeout or WORKER_TIMEOUT
+    return args.timeout or (LOCAL_TIMEOUT if local else TIMEOUT)
+
+
+def do(
+    work: Callable[[], int], how: Way, args: argparse.Namespace, journal: Journal, run_id: str, console: Console
+) -> int:
+    """The exit code of the command. ``journal`` has begun the run; ``work`` ends it."""
+    if how is Way.HERE or not journal.recording:
+        return work()
+    guarded = partial(command.guarded, work, lambda: console)
+    journal.hand_over()
+    try:
+        if how is Way.BACKGROUND:
+            relay.background(journal.take_over, guarded)
+            return _begun(run_id, console)
+        relayed = relay.relay(journal.take_over, guarded, args.timeout or TIMEOUT)
+    except OSError:  # no process can be made
+        journal.take_over()
+        return work()
+    if relayed.exit_code is not None and relayed.exit_code >= 0:
+        return relayed.exit_code
+    return _left(run_id, console, stop=relayed.signal == signal.SIGINT)
+
+
+def _begun(run_id: str, console: Console) -> int:
+    if console.json:
+        console.document({"status": "running", "run_id": run_id, "wait": recall.command("--wait", run_id)})
+    else:
+        console.show(f"{run_id}\n")
+        console.note(f"next: {recall.command('--wait', run_id)}")
+    return 0
+
+
+def _left(run_id: str, console: Console, *, stop: bool) -> int:
+    """The worker works on, or was killed, or is now told to stop: what the history says of it."""
+    with recall.opened(console) as history:
+        kept = recall.find(history, run_id)
+        if stop:
+            kept = recall.stop(history, kept)
+        code = recall.tell(recall.as_it_stands(history, kept), console)
+    if code == StillRunning.exit_code and console.host and console.host.at_end:
+        console.note(f"warning: {console.host.at_end}")
+    return code

@@ -120,6 +120,25 @@ def test_the_profile(environ: dict[str, str], directory: str, model: str, key: s
     assert (way.key, way.address) == (key, address)
 
 
+PAIR = f"_PROVIDER=openai\n{{0}}_MODEL=a/b\n{{0}}_PROVIDER_API_KEY=k-{{0}}\n{{0}}_PROVIDER_BASE_URL={ELSEWHERE}\n"
+
+
+@pytest.mark.parametrize(
+    ("profile", "name", "other"), [(access.CHAT, "LLM", "EMBEDDING"), (access.EMBEDDING, "EMBEDDING", "LLM")]
+)
+def test_the_profiles_do_not_mix(profile: access.Profile, name: str, other: str) -> None:
+    both = at_hand({}, directory="".join(f"{one}{PAIR.format(one)}" for one in (name, other)))
+    assert access.profile_model(both, profile) == "openai/a/b"
+    way = access.reach("openai", both, model="openai/a/b", profile=profile)
+    assert (way.key, way.address, way.missing) == (f"k-{name}", ELSEWHERE, None)
+    alone = at_hand({}, directory=f"{other}{PAIR.format(other)}")
+    way = access.reach("openai", alone, model="openai/a/b", profile=profile)
+    assert (way.key, way.address, access.usable("openai", alone, profile)) == (None, None, False)
+    hostile = at_hand({f"{name}_PROVIDER_API_KEY": "k-env"}, directory=f"{name}{PAIR.format(name)}")
+    way = access.reach("openai", hostile, model="openai/a/b", profile=profile)
+    assert (way.key, way.address, len(way.warnings)) == ("k-env", None, 1)
+
+
 @pytest.mark.parametrize(
     ("provider", "environ", "expected"),
     [

@@ -8,14 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from litellm_skill import providers
 from litellm_skill.faults import NotSetUp
 from litellm_skill.providers import Provider
 from litellm_skill.settings import Setting, Settings
 
-PROFILE_KEY, PROFILE_ADDRESS = "LLM_PROVIDER_API_KEY", "LLM_PROVIDER_BASE_URL"
+
+@dataclass(frozen=True)
+class Profile:
+    """One model of the user's own, named by four variables."""
+
+    provider: str
+    model: str
+    key: str
+    address: str
+
+
+CHAT = Profile("LLM_PROVIDER", "LLM_MODEL", "LLM_PROVIDER_API_KEY", "LLM_PROVIDER_BASE_URL")
+EMBEDDING = Profile(
+    "EMBEDDING_PROVIDER", "EMBEDDING_MODEL", "EMBEDDING_PROVIDER_API_KEY", "EMBEDDING_PROVIDER_BASE_URL"
+)
 
 
 @dataclass(frozen=True)
@@ -54,38 +68,38 @@ class Access:
         return self.provider.port is not None and host in ("localhost", "127.0.0.1", "::1")
 
 
-def profile_model(settings: Settings) -> str | None:
-    """``LLM_PROVIDER`` and ``LLM_MODEL`` as one id; the model may contain slashes."""
-    provider, model = settings.get("LLM_PROVIDER"), settings.get("LLM_MODEL")
+def profile_model(settings: Settings, profile: Profile = CHAT) -> str | None:
+    """The profile's provider and model as one id; the model may contain slashes."""
+    provider, model = settings.get(profile.provider), settings.get(profile.model)
     if not model or not provider or model.startswith(f"{provider}/"):
         return model
     return f"{provider}/{model}"
 
 
-def usable(provider_name: str, settings: Settings) -> bool:
+def usable(provider_name: str, settings: Settings, profile: Profile = CHAT) -> bool:
     """Whether a key or ambient credential is at hand. Local servers do not count: they must be asked."""
     provider = providers.get(provider_name)
-    credential = None if provider.port is not None else _credential(provider, settings)
+    credential = None if provider.port is not None else _credential(provider, settings, profile)
     if credential is None or provider.address is not None or not provider.listed:
         return credential is not None
-    profile = credential.name == PROFILE_KEY
-    return _address(provider, settings, credential, profile=profile)[0] is not None
+    own = profile if credential.name == profile.key else None
+    return _address(provider, settings, credential, own)[0] is not None
 
 
-def reach(provider_name: str, settings: Settings, *, model: str) -> Access:
+def reach(provider_name: str, settings: Settings, *, model: str, profile: Profile = CHAT) -> Access:
     """Access for one model; ``missing`` says what it lacks. Raises NotSetUp when a key cannot be one."""
     provider = providers.get(provider_name)
-    profile = settings.get("LLM_PROVIDER") == provider.name and model == profile_model(settings)
-    credential = (settings.find(PROFILE_KEY) if profile else None) or _credential(provider, settings)
-    profile = profile or (credential is not None and credential.name == PROFILE_KEY)
-    address, warnings = _address(provider, settings, credential, profile=profile)
+    own = settings.get(profile.provider) == provider.name and model == profile_model(settings, profile)
+    credential = (settings.find(profile.key) if own else None) or _credential(provider, settings, profile)
+    own = own or (credential is not None and credential.name == profile.key)
+    address, warnings = _address(provider, settings, credential, profile if own else None)
     missing = None
     if credential is None and provider.port is None:
         missing = _no_key(provider)
     elif address is None and provider.address is None and provider.listed:
         hint = warnings[0] if warnings else f"set {provider.addresses[0]} to its address"
         missing = NotSetUp(f"no address for {provider.name}", hint)
-    key = credential if credential is not None and _is_key(credential, provider) else None
+    key = credential if credential is not None and credential.name in (*provider.keys, profile.key) else None
     return Access(
         provider,
         key=_clean(key) if key else None,
@@ -100,7 +114,7 @@ def reach(provider_name: str, settings: Settings, *, model: str) -> Access:
     )
 
 
-def _credential(provider: Provider, settings: Settings) -> Setting | None:
+def _credential(provider: Provider, settings: Settings, profile: Profile) -> Setting | None:
     """The provider's own key, the first variable of an ambient set, or the profile's key: from the first source that
     has one, so that a file never outranks the environment."""
     ambient = (names for names in provider.ambient if all(_trusted(settings.find(name)) for name in names))
@@ -109,7 +123,7 @@ def _credential(provider: Provider, settings: Settings) -> Setting | None:
         names.append(found.name)
     if own := settings.find(*names):
         return own
-    return settings.find(PROFILE_KEY) if settings.get("LLM_PROVIDER") == provider.name else None
+    return settings.find(profile.key) if settings.get(profile.provider) == provider.name else None
 
 
 def _trusted(setting: Setting | None) -> bool:
@@ -123,21 +137,18 @@ def _prefixed(provider: Provider, settings: Settings) -> Setting | None:
     return next((setting for setting in found if setting.name not in provider.addresses), None)
 
 
-def _is_key(credential: Setting, provider: Provider) -> bool:
-    return credential.name in (*provider.keys, PROFILE_KEY)
-
-
-def _addresses(provider: Provider, settings: Settings, *, profile: bool) -> list[Setting]:
-    names = (PROFILE_ADDRESS, *provider.addresses) if profile else provider.addresses
+def _addresses(provider: Provider, settings: Settings, profile: Profile | None) -> list[Setting]:
+    names = (profile.address, *provider.addresses) if profile else provider.addresses
     return [setting for name in names if (setting := settings.find(name))]
 
 
 def _address(
-    provider: Provider, settings: Settings, credential: Setting | None, *, profile: bool
+    provider: Provider, settings: Settings, credential: Setting | None, profile: Profile | None
 ) -> tuple[Setting | None, tuple[str, ...]]:
-    """The first address this credential may go to, and a warning for each one passed over."""
+    """The first address this credential may go to, and a warning for each one passed over. ``profile``: whose address
+    counts, too."""
     warnings: list[str] = []
-    for setting in _addresses(provider, settings, profile=profile):
+    for setting in _addresses(provider, settings, profile):
         if setting.origin.trusted or _same_file(setting, credential):
             return setting, tuple(warnings)
         warnings.append(_untrusted(setting, credential))
@@ -146,12 +157,22 @@ def _address(
 
 def _checked(setting: Setting, provider: Provider) -> str:
     """The address as LiteLLM wants it, which adds the rest of the path itself. Raises NotSetUp when it is none."""
-    parts = urlsplit(setting.value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+    parts = _parts(setting.value)
+    if parts is None or not parts.hostname or parts.username or parts.query:
         what = f"{setting.name} ({setting.source}) is no address: http:// or https://, a host, perhaps a path"
         raise NotSetUp(what, f"correct {setting.name}")
     address = setting.value.rstrip("/").removesuffix(provider.added_path)
     return address if parts.path.strip("/") or not provider.base_path else address + provider.base_path
+
+
+def _parts(address: str) -> SplitResult | None:
+    """None when it cannot be an address: a bracket left open, a port that is none, another scheme."""
+    try:
+        parts = urlsplit(address)
+        usable = parts.scheme in ("http", "https") and parts.port != 0
+    except ValueError:
+        return None
+    return parts if usable else None
 
 
 def _same_file(setting: Setting, credential: Setting | None) -> bool:

@@ -39,7 +39,7 @@ class Answer:
 
     ``output_limit``: the limit that was sent, in tokens; None when none was. ``billed``: a provider got a request and
     did not refuse it, so it may cost something even if ``cost_usd`` is not known. ``parsed``: the JSON that fits the
-    schema. ``tool_calls``: as the envelope has them.
+    schema. ``tool_calls``: as the envelope has them. ``cached``: a LiteLLM proxy says that it comes from its cache.
     """
 
     model_requested: str
@@ -54,6 +54,7 @@ class Answer:
     usage: Usage = Usage()
     cost_usd: float | None = None
     cost_source: str | None = None
+    cached: bool = False
     latency_s: float | None = None
     first_token_s: float | None = None
     attempts: tuple[Attempt, ...] = ()
@@ -106,6 +107,7 @@ def envelope(answer: Answer, sent: Conversation | None) -> dict[str, Any]:
         "usage": asdict(answer.usage),
         "cost_usd": answer.cost_usd,
         "cost_source": answer.cost_source,
+        "cached": answer.cached,
         "latency_s": answer.latency_s,
         "first_token_s": answer.first_token_s,
         "attempts": [asdict(attempt) for attempt in answer.attempts],
@@ -133,6 +135,7 @@ def restored(document: Mapping[str, Any]) -> Answer:
         **{name: document[name] for name in names},
         usage=Usage(**document["usage"]),
         tool_calls=tuple(document["tool_calls"]),
+        cached=document.get("cached", False),
         attempts=tuple(Attempt(**attempt) for attempt in document["attempts"]),
         dropped_params=tuple(document["dropped_params"]),
         warnings=tuple(document["warnings"]),

@@ -11,44 +11,21 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import date
 from pathlib import Path
 from typing import Any
 
-from litellm_skill import catalog as models
-from litellm_skill import (
-    command,
-    demo,
-    deployments,
-    inquiry,
-    journal,
-    plan,
-    policy,
-    providers,
-    recall,
-    report,
-    results,
-    run,
-    screen,
-    structure,
-    tools,
-)
-from litellm_skill import prompt as prompts
+from litellm_skill import demo, inquiry, intake, recall, report, results, run, screen, structure
 from litellm_skill import settings as settings_
 from litellm_skill.answer import Answer, envelope
-from litellm_skill.choice import Choice, Chooser, with_window
 from litellm_skill.console import Console
-from litellm_skill.conversation import Conversation
 from litellm_skill.faults import BadInput, Fault, IncompleteAnswer, NotSetUp, PromptTooLong, StillRunning
 from litellm_skill.history import NewRun, Thread
 from litellm_skill.inquiry import Inquiry, Outcome
 from litellm_skill.journal import Journal
-from litellm_skill.plan import Funds, Plan
-from litellm_skill.policy import Policy
+from litellm_skill.plan import Plan
+from litellm_skill.planner import Planner
 from litellm_skill.prompt import Prompt
 from litellm_skill.settings import Settings
-from litellm_skill.structure import Schema
-from litellm_skill.tools import Tool
 
 GLANCE = 0.3  # seconds between two looks at a thread in which another process is at work
 
@@ -57,33 +34,12 @@ def one(args: argparse.Namespace, at_hand: Settings, console: Console) -> int:
     """The exit code of the whole command."""
     if recall.asked(args):
         return recall.recall(args, at_hand, console)
-    for ignored in at_hand.unread:
-        console.note(f"warning: {ignored.reason}")
-    rules = policy.load(os.environ)
-    prompt, extras = _read(args, rules, console)
-    user_models = settings_.user_directory(os.environ) / "models.toml"
-    groups = deployments.read(Path(args.config) if args.config else None, at_hand, os.environ)
-    console = replace(console, secrets=(*console.secrets, *groups.secrets))
-    for warning in groups.warnings:
-        console.note(f"warning: {warning}")
-    chooser = Chooser(at_hand, models.load(user_models), console.host, date.today(), groups)
-    keeps = rules.history and not args.no_save and journal.wanted(at_hand)
-    with closing(Journal(os.environ, at_hand, keeps, console)) as diary:
-        call = _Call(args, prompt, chooser, rules, diary, console, extras)
+    around = intake.look_around(args, at_hand, console)
+    prompt, extras = intake.read(args, around.rules, around.console)
+    with closing(Journal(os.environ, at_hand, around.keeps, around.console)) as diary:
+        planner = Planner(args, extras, around.chooser, around.rules, diary.left)
+        call = _Call(args, prompt, planner, diary, around.console)
         return call.show() if args.dry_run else call.make()
-
-
-@dataclass(frozen=True)
-class Extras:
-    """What is sent beside the messages: tools that are only offered, and the schema of the answer."""
-
-    tools: tuple[Tool, ...] = ()
-    schema: Schema | None = None
-
-    @property
-    def text(self) -> str:
-        rows = [tool.as_message() for tool in self.tools]
-        return "\n".join([*([json.dumps(rows)] if rows else []), *([self.schema.text] if self.schema else [])])
 
 
 @dataclass(frozen=True)
@@ -92,11 +48,9 @@ class _Call:
 
     args: argparse.Namespace
     prompt: Prompt
-    chooser: Chooser
-    rules: Policy
+    planner: Planner
     journal: Journal
     console: Console
-    extras: Extras
 
     def show(self) -> int:
         """What would be sent where."""
@@ -106,7 +60,7 @@ class _Call:
         _check_out(self.args)
         how = run.way(self.args, self.journal, self.console)
         asked = self._begin(results.new_run_id(), how)
-        settings_.export(self.chooser.settings)
+        settings_.export(self.planner.chooser.settings)
         for planned in asked.plans:
             _announce(planned, self.console)
         with self.journal.failing():
@@ -139,21 +93,12 @@ class _Call:
 
     def _inquiry(self, run_id: str, thread: Thread, how: run.Way) -> Inquiry:
         plans = self._plans(thread)
-        return Inquiry(
+        return self.planner.inquiry(
             plans,
             run_id,
             thread.id if self.journal.keeps else None,
-            timeout=run.timeout(self.args, how, local=plans[0].choice.access.local),
-            idle=self.args.idle_timeout,
-            retries=self.args.retries,
+            run.timeout(self.args, how, local=plans[0].choice.access.local),
             max_usd=self.args.max_cost,
-            strict_parameters=self.args.strict_params,
-            functions=tuple(self.args.functions),
-            tools=self.extras.tools,
-            max_tool_rounds=self.args.max_tool_rounds,
-            schema=self.extras.schema,
-            allow_secrets=self.args.allow_secrets,
-            verbose=self.args.verbose,
         )
 
     def _new_run(self, asked: Inquiry, thread: Thread) -> NewRun:
@@ -178,7 +123,8 @@ class _Call:
         left_out: list[Fault] = []
         for name in (_asked_for(self.args), *self.args.fallback):
             try:
-                plans.append(self._plan(self.chooser.choose(name), thread))
+                choice = self.planner.chooser.choose(name)
+                plans.append(self.planner.plan(choice, self.prompt, thread.messages, self.args.max_cost))
             except (NotSetUp, PromptTooLong) as fault:
                 left_out.append(fault)
                 if self.args.fallback:
@@ -187,37 +133,6 @@ class _Call:
             raise left_out[0]
         return plans
 
-    def _plan(self, choice: Choice, thread: Thread) -> Plan:
-        self._check_policy(choice)
-        if choice.access.missing and not self.args.dry_run:
-            raise choice.access.missing
-        conversation = Conversation(self._fitted(choice), thread.messages, self.extras.text)
-        funds = Funds(self.args.max_cost, self.journal.left())
-        return plan.make(with_window(choice), conversation, command.generation(self.args), self.chooser, funds)
-
-    def _check_policy(self, choice: Choice) -> None:
-        """Raises Forbidden."""
-        pairs = [(choice.model.id, choice.access.host)]
-        if choice.group:
-            pairs = [(one.model, one.host) for one in choice.group.deployments]
-        for id, host in pairs if choice.access.provider.name != providers.DEMO else ():
-            for name in {id, id.replace("/responses/", "/")}:  # one model under two names
-                self.rules.check(name, host)
-
-    def _fitted(self, choice: Choice) -> Prompt:
-        """Raises BadInput when the model does not take what is attached, or tools, and names some that do."""
-        model, catalog = choice.model, self.chooser.catalog
-
-        def hint(ability: str) -> str:
-            able = catalog.able(ability, self.chooser.usable, self.chooser.today)
-            names = ", ".join(one.id for one in able)
-            return f"ask one that does: {names}" if names else "ask another model"
-
-        if model.tools is False and (self.args.functions or self.extras.tools):
-            raise BadInput(f"{model.id} takes no tools", hint("tools"))
-        pdf = model.pdf and choice.access.provider.name != "ollama"  # LiteLLM 1.106.2 drops a PDF on that wire
-        return self.prompt.fitted(model.id, vision=model.vision, pdf=pdf, hint=hint)
-
     def _work(self, asked: Inquiry) -> int:
         """What a worker may do in place of this process: ask, write down, print."""
         from litellm_skill import gateway
@@ -225,7 +140,7 @@ class _Call:
         with self.journal.failing():
             inquiry.prepare(asked.plans)
             show = self.console.show if self._streams else lambda _: None
-            outcome = gateway.run(inquiry.ask(asked, self.journal, self.chooser.catalog, self.console, show))
+            outcome = gateway.run(inquiry.ask(asked, self.journal, self.planner.chooser.catalog, self.console, show))
             answer = outcome.answer.warned(*self.prompt.warnings, *self.journal.warnings)
             document = envelope(answer, asked.plans[0].conversation)
             self.journal.finish(document, _reply(outcome), answer)
@@ -241,29 +156,6 @@ def _reply(outcome: Outcome) -> list[Mapping[str, Any]]:
     """What the next turn of the conversation is told of this one."""
     text = outcome.answer.text
     return [*outcome.messages, *([{"role": "assistant", "content": text}] if text else [])]
-
-
-def _read(args: argparse.Namespace, rules: Policy, console: Console) -> tuple[Prompt, Extras]:
-    """Raises SecretFound before a file that must not be sent is opened, and when what was read holds a secret."""
-    wanted = ["--allow-secrets"] * args.allow_secrets + ["--allow-path"] * bool(args.allow_path)
-    rules.check_overrides(console.host.name if console.host else None, wanted)
-    prompt = prompts.read(command.inputs(args), stdin=sys.stdin.buffer if sys.stdin else None, directory=Path.cwd())
-    extras = _extras(args)
-    if not args.allow_secrets:
-        named = " ".join(str(value) for value in (args.model, *args.fallback, *sum(args.option, [])))
-        beside = screen.Part("the options", named), screen.Part("the tools and the schema", extras.text)
-        screen.refuse(screen.scan((*prompt.parts, *beside), console.secrets))
-    for warning in prompt.warnings:
-        console.note(f"warning: {warning}")
-    return prompt, extras
-
-
-def _extras(args: argparse.Namespace) -> Extras:
-    if args.functions and args.tools:
-        raise BadInput("--functions and --tools exclude each other", "leave one of them out")
-    offered = tools.bare(args.tools) if args.tools else []
-    schema = structure.read_schema(args.schema, Path.cwd(), tuple(args.allow_path)) if args.schema else None
-    return Extras(tuple(offered), schema)
 
 
 def _asked_for(args: argparse.Namespace) -> str | None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 
-from litellm_skill import access, demo, endpoints, providers
+from litellm_skill import access, demo, endpoints, providers, proxy
 from litellm_skill.access import Access
 from litellm_skill.catalog import Catalog, Model
 from litellm_skill.deployments import Group, Groups
+from litellm_skill.endpoints import PROXY
 from litellm_skill.faults import NotSetUp, UnknownModel
 from litellm_skill.host import Host
 from litellm_skill.providers import Provider
+from litellm_skill.proxy import Proxy
 from litellm_skill.settings import Origin, Settings, env_files_below
 
 TAGGED = re.compile(r"[^/\s]+:[^/\s]+")
@@ -44,13 +48,18 @@ class Choice:
 
 @dataclass(frozen=True)
 class Chooser:
-    """What there is to choose from."""
+    """What there is to choose from. ``through_proxy``: a LiteLLM proxy that is set takes the place of the providers."""
 
     settings: Settings
     catalog: Catalog
     host: Host | None
     today: date
     groups: Groups | None = None
+    through_proxy: bool = True
+
+    @cached_property
+    def proxy(self) -> Proxy | None:
+        return proxy.find(self.settings) if self.through_proxy else None
 
     def choose(self, name: str | None) -> Choice:
         """Raises UnknownModel, or NotSetUp when nothing was named and there is nothing to choose from."""
@@ -58,7 +67,8 @@ class Chooser:
             return self._named(name)
         if setting := self.settings.find("LLM_MODEL"):
             return self._named(access.profile_model(self.settings) or "", f"LLM_MODEL from {setting.source}")
-        if setting := self.settings.find("LLM_PROVIDER"):
+        setting = self.settings.find("LLM_PROVIDER")
+        if setting and setting.value != PROXY:
             return self._named(f"{setting.value}:best", f"LLM_PROVIDER from {setting.source}")
         return self._best_elsewhere()
 
@@ -70,11 +80,47 @@ class Chooser:
             return self._group(group, why)
         if name.split("/", 1)[0] == providers.DEMO:
             return _demo(name, why)
+        if self.proxy and (choice := self._proxied(name, self.proxy)):
+            return replace(choice, why=why)
         model = self._resolve(name)
         way = access.reach(model.provider, self.settings, model=model.id)
         if way.address is None:
             model = self._resolve(model.id, strict_names=True)
-        return Choice(model, way, why, (*way.warnings, *self._inherited(way)))
+        unused = proxy.unused(self.settings) if self.through_proxy else ()
+        return Choice(model, way, why, tuple(dict.fromkeys((*way.warnings, *unused, *self._inherited(way)))))
+
+    def _proxied(self, name: str, proxy: Proxy) -> Choice | None:
+        """None for a model of a server on this machine that is not on the proxy's list. Raises UnknownModel."""
+        asked = name.removeprefix(f"{PROXY}/")
+        ids = self._meant(asked)
+        at_home = providers.get(re.split("[/:]", asked)[0]).port is not None
+        if at_home and asked not in (proxy.models or {}):
+            return None
+        if proxy.models is None:
+            found = asked if "/" in asked or not ids or not self._is_another_name(asked) else ids[0]
+        else:
+            found = proxy.name_of(asked, ids)
+        if found is None:
+            raise proxy.lacks(asked, ids)
+        return Choice(self._through(proxy, found), proxy.access, None, proxy.warnings)
+
+    def _meant(self, name: str) -> list[str]:
+        """Full ids that a name may stand for, in the order they are tried."""
+        ids = []
+        for target in self.catalog.aliases.get(name.lower(), (name,)):
+            with contextlib.suppress(UnknownModel):
+                ids.append(self.catalog.resolve(target, usable=lambda _: True, today=self.today).id)
+        return ids
+
+    def _is_another_name(self, name: str) -> bool:
+        """An alias or a role, which mean nothing to others."""
+        return name.lower() in self.catalog.aliases or ":" in name
+
+    def _through(self, proxy: Proxy, name: str) -> Model:
+        """With what the user's models.toml states of it."""
+        model = proxy.model(name, self.catalog.find(name))
+        stated = self.catalog.file.models.get(model.id)
+        return replace(model, known=True, **stated.facts) if stated else model
 
     def _group(self, group: Group, why: str | None) -> Choice:
         """Raises what keeps all of its deployments from being used."""
@@ -95,7 +141,7 @@ class Chooser:
             return self._resolve(f"ollama/{name}")
 
     def _best_elsewhere(self) -> Choice:
-        """The best model of a configured vendor other than the host's own."""
+        """The best model of a configured vendor, or on the proxy's list, other than the host's own."""
         own = self.host.vendor if self.host else ""
         first: Choice | None = None
         for choice in self._bests():
@@ -105,13 +151,21 @@ class Chooser:
                 first = choice
         if first is not None:
             return first
+        if self.proxy:
+            return replace(self._named(self.proxy.first()), why="the first on the proxy's list: none there has a role")
         return self._largest_local()
 
     def _bests(self) -> Iterator[Choice]:
-        own = self.host
-        for provider in filter(self.usable, self.catalog.vendor_order):
-            choice = self._named(f"{provider}:best")
-            yield Choice(choice.model, choice.access, _compared(choice.vendor, own), choice.warnings)
+        for provider in self.catalog.vendor_order:
+            if not self.proxy and not self.usable(provider):
+                continue
+            try:
+                choice = self._named(f"{provider}:best")
+            except UnknownModel:
+                if not self.proxy:
+                    raise
+                continue  # the proxy does not have it
+            yield replace(choice, why=_compared(choice, self.host))
 
     def _largest_local(self) -> Choice:
         served = endpoints.local_models(self.settings)
@@ -151,13 +205,15 @@ def _demo(name: str, why: str | None) -> Choice:
     return Choice(model, Access(provider), why)
 
 
-def _compared(vendor: str, host: Host | None) -> str:
+def _compared(choice: Choice, host: Host | None) -> str:
+    at_proxy = choice.access.provider.name == PROXY
     if host is None:
-        return "the best of a vendor you have a key for"
+        return "the best on the proxy's list" if at_proxy else "the best of a vendor you have a key for"
     if not host.vendor:
         return f"whose model {host.name} runs is not known, so it may be the same vendor"
-    if vendor == host.vendor:
-        return f"no other vendor than {host.name}'s own is configured"
+    if choice.vendor == host.vendor:
+        where = "on the proxy's list" if at_proxy else "configured"
+        return f"no other vendor than {host.name}'s own is {where}"
     return f"another vendor than {host.name}'s {host.vendor}"
 
 

@@ -102,6 +102,9 @@ def add_model(flags: argparse.ArgumentParser) -> None:
     group.add_argument(
         *("--config",), metavar="F", help="LiteLLM model_list (YAML), whose groups are models; see references/router.md"
     )
+    group.add_argument(
+        "--no-proxy", action="store_true", help="ask providers themselves, although LITELLM_PROXY_API_BASE is set"
+    )
     group.add_argument("--demo", action="store_true", help="call no model: try the whole path without a key")
     group.add_argument(
         "--dry-run", action="store_true", help="say what would be sent where and what it may cost; send nothing"

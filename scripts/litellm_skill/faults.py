@@ -139,15 +139,21 @@ POLICY_CODES = {"content_policy_violation", "content_filter", "moderation_blocke
 # tell them apart either): Anthropic an empty account and a used-up quota, Gemini a blocked prompt and a used-up quota.
 CREDIT_WORDS = re.compile(r"credit balance|current quota|usage limit", re.I)
 POLICY_WORDS = re.compile(r"prompt was blocked|content filter|safety system|prohibited use", re.I)
+# A LiteLLM proxy's own types of error (litellm 1.106.2, proxy/_types.py). Without a database it says of a wrong key
+# that none is connected; to a model it does not have it answers 400, in words alone.
+PROXY_KEY_CODES = {"no_db_connection", "token_not_found_in_db", "expired_key"}
+PROXY_MODEL_WORDS = re.compile(r"no healthy deployments for this model|invalid model name passed in", re.I)
 
 
 @dataclass(frozen=True)
 class HttpReply:
-    """A reply with an error status. ``retry_after``: seconds. ``body``: as much of it as was kept."""
+    """A reply with an error status. ``retry_after``: seconds. ``body``: as much of it as was kept. ``passed_on``: a
+    LiteLLM proxy had taken the key, so what failed lies behind it, or is a limit of its own."""
 
     status: int
     retry_after: float | None = None
     body: bytes = b""
+    passed_on: bool = False
 
 
 @dataclass(frozen=True)
@@ -155,7 +161,7 @@ class Circumstances:
     """What must be known beside the exception: whom we asked, with which key, and what had come.
 
     ``reply`` is one with an error status, ``answered`` whether any came; ``redact`` takes the keys out of the
-    provider's words, before they are shortened.
+    provider's words, before they are shortened. ``at_proxy``: we asked what was set as a LiteLLM proxy.
     """
 
     model: str
@@ -166,6 +172,7 @@ class Circumstances:
     answered: bool
     reply: HttpReply | None
     redact: Callable[[str], str]
+    at_proxy: bool = False
 
 
 def classify(error: BaseException, at: Circumstances) -> Fault:
@@ -198,6 +205,8 @@ def _by_status(at: Circumstances) -> Fault | None:
         return None
     status, codes, words = at.reply.status, _codes(at.reply.body), _message(at.reply.body)
     said = f" ({status}){_said(words, at)}"
+    if fault := _by_proxy(at, at.reply, codes, words, said):
+        return fault
     if codes & POLICY_CODES or (status == 400 and POLICY_WORDS.search(words)):
         return PolicyRefusal(f"{at.host} declined by policy{said}", "rephrase, or ask another model")
     if status == 402 or codes & QUOTA_CODES or _out_of_credit(at.reply, words):
@@ -210,6 +219,29 @@ def _by_status(at: Circumstances) -> Fault | None:
     if status == 413 or codes & LENGTH_CODES:
         return PromptTooLong(f"the prompt is too long for {at.model}{said}", "attach less, or ask a larger model")
     return _passing_status(status, at.reply.retry_after, str(at.host), said)
+
+
+def _by_proxy(at: Circumstances, reply: HttpReply, codes: set[str], words: str, said: str) -> Fault | None:
+    """What only a LiteLLM proxy says, or means otherwise than a provider does."""
+    key = at.key_name or "the key"
+    if "budget_exceeded" in codes:
+        return LimitReached(f"a budget at {at.host} is used up{said}", "ask whoever runs the proxy for more")
+    if codes & PROXY_KEY_CODES:
+        return NotSetUp(f"{at.host} refused {key}{said}", f"check {key}: the proxy does not know it")
+    if any(code.endswith("_model_access_denied") for code in codes):
+        return UnknownModel(f"{at.host} does not let {key} use {at.model}{said}", "list_models.py lists what it may")
+    if "all_deployments_in_cooldown" in codes:
+        hint = "try again later, or ask another model"
+        what = f"{at.host} rests {at.model} after failures{said}"
+        return ProviderFailure(what, hint, retryable=True, retry_after=reply.retry_after)
+    if reply.status == 400 and PROXY_MODEL_WORDS.search(words):
+        return UnknownModel(f"{at.host} does not know {at.model}{said}", "list_models.py lists what it has")
+    if reply.passed_on and reply.status in (401, 403):
+        what = f"the provider behind {at.host} refused the proxy's own key{said}"
+        return NotSetUp(what, f"tell whoever runs the proxy; {key} is good")
+    if at.at_proxy and not reply.passed_on and reply.status in (404, 405) and not codes:
+        return ProviderFailure(f"{at.host} is no LiteLLM proxy{said}", "check LITELLM_PROXY_API_BASE")
+    return None
 
 
 def _passing_status(status: int, wait: float | None, host: str, said: str) -> Fault | None:

@@ -149,7 +149,7 @@ def _question(inquiry: Inquiry, planned: Plan, tools: Sequence[Tool], catalog: C
         **_formats(inquiry.schema, planned, alone=not tools),
         worst_usd=planned.worst_usd,
         prompt_tokens=planned.prompt_tokens,
-        affordable=lambda tokens, usd: plan.affordable(planned.choice, tokens, catalog, Funds(max_cost=usd)),
+        affordable=lambda tokens, usd: plan.affordable(planned.choice, tokens, catalog, Funds(budget=usd)),
         price=lambda usage: catalog.cost(model, usage),
         idle=inquiry.idle or IDLE_TIMEOUT,
         idle_at_first=not way.local and (inquiry.idle is not None or not slow_start),

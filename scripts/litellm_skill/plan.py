@@ -53,7 +53,7 @@ class Funds:
 
     @property
     def name(self) -> str:
-        return f"--max-cost {self.max_cost:g}" if self.usd == self.max_cost else f"the budget ({self.usd:.2g} USD left)"
+        return f"--max-cost {self.max_cost:g}" if self.usd == self.max_cost else f"the budget ({self.usd:.2g} USD are left)"
 
 
 def make(

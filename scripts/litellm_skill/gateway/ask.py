@@ -12,8 +12,10 @@ from types import ModuleType
 from typing import Any
 
 from litellm_skill import faults
+from litellm_skill.access import Access
 from litellm_skill.answer import Answer, Attempt, Usage
 from litellm_skill.deployments import Deployment
+from litellm_skill.endpoints import PROXY
 from litellm_skill.faults import DeadlinePassed, Fault, Interrupted, LimitReached
 from litellm_skill.gateway import library, parameters, reply, router
 from litellm_skill.gateway.attempt import Limits, Question, attempt
@@ -196,6 +198,7 @@ class _Course:
     def _next_round(self, further: Further) -> None:
         """Raises LimitReached when too little money is left for it."""
         received, question = self.received, self.question
+        afforded = self._affordable(received.usage)
         self.rounds.append(received)
         if further.instead:
             self.said.clear()
@@ -205,7 +208,7 @@ class _Course:
         self.question = replace(
             question,
             messages=[*question.messages, self._reply().message, *further.messages],
-            **self._affordable(received.usage),
+            **afforded,
         )
         self.received = Received(self.listener.text)
 
@@ -361,6 +364,16 @@ class _Course:
             billed=self.billed,
             output_limit=self.question.parameters.get("max_tokens"),
             dropped_params=self.dropped,
-            warnings=access.warnings,
+            cached=all(one.cached for one in rounds),
+            warnings=(*access.warnings, *_unannounced(access, received)),
             fault=self.fault,
         )
+
+
+def _unannounced(access: Access, received: Received) -> tuple[str, ...]:
+    """A LiteLLM proxy that stands at a provider's address."""
+    if not received.by_proxy or access.provider.name == PROXY:
+        return ()
+    set_by = f" ({access.address_name})" if access.address_name else ""
+    names = "LITELLM_PROXY_API_BASE and LITELLM_PROXY_API_KEY"
+    return (f"{access.host}{set_by} is a LiteLLM proxy: under {names} its own models, prices and limits hold",)

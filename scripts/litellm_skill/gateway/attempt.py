@@ -15,6 +15,7 @@ from litellm_skill.access import Access
 from litellm_skill.answer import Usage
 from litellm_skill.catalog import Model
 from litellm_skill.deployments import Group
+from litellm_skill.endpoints import PROXY
 from litellm_skill.faults import Circumstances, DeadlinePassed, Fault
 from litellm_skill.gateway import gemini, library, reply, transport
 from litellm_skill.gateway.reply import Received
@@ -110,6 +111,7 @@ async def attempt(
         finally:
             received.model = traffic.model
             received.finish_word = traffic.finish
+            received.take_headers(traffic)
             received.billable = traffic.sent and traffic.reply is None
         if question.access.provider.name in SAYS_WHY and traffic.finish is None:
             received.finish_reason = None  # what LiteLLM says then is its own word
@@ -220,4 +222,5 @@ def _circumstances(
         answered=traffic.answered,
         reply=traffic.reply,
         redact=redact,
+        at_proxy=access.provider.name == PROXY,
     )

@@ -11,6 +11,7 @@ from typing import Any
 from litellm_skill import faults
 from litellm_skill.answer import Usage
 from litellm_skill.gateway.message import Message
+from litellm_skill.gateway.transport import Traffic
 
 # The providers' own words (their API references; Together, Hugging Face and others say eos).
 WHOLE = {"stop", "end_turn", "stop_sequence", "eos", "eos_token", "completed", "complete", "tool_calls", "tool_use"}
@@ -38,6 +39,8 @@ class Received:
         self.finish_word: str | None = None  # the provider's own
         self.usage = Usage()
         self.provider_cost: float | None = None
+        self.by_proxy = False  # a LiteLLM proxy answered
+        self.cached = False  # from its cache
 
     @property
     def text(self) -> str:
@@ -84,6 +87,12 @@ class Received:
                 cost = getattr(usage, "cost", None)
                 if isinstance(cost, int | float) and not isinstance(cost, bool) and math.isfinite(cost):
                     self.provider_cost = float(cost)
+
+    def take_headers(self, traffic: Traffic) -> None:
+        """What a LiteLLM proxy says of itself. Its streams have the cost in the usage, not in the headers."""
+        self.by_proxy, self.cached = traffic.by_proxy, traffic.cached
+        if self.provider_cost is None:
+            self.provider_cost = traffic.cost
 
     def take_text(self, text: str, reasoning: str, finish_reason: str | None, usage: Usage) -> None:
         """A reply that was read without LiteLLM."""

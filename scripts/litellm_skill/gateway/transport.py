@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import re
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -27,6 +28,7 @@ ERROR_SECONDS = 5.0  # for the body of an error
 MAX_FIELDS = 20  # lines of one event beside its data; there are three kinds of them
 BOM = b"\xef\xbb\xbf"
 MAX_ERROR = 64_000  # of an error body
+PASSED_ON = "x-litellm-call-id"  # of a LiteLLM proxy that has taken the key; its own refusal of a key has none
 MAX_STREAM = 1_000_000_000  # of a stream in all: its frame is many times its text
 STREAMS = ("text/event-stream", "application/x-ndjson", "application/vnd.amazon.eventstream")
 
@@ -37,7 +39,8 @@ class Traffic:
 
     ``sent``: a request may have reached the provider; ``reply``: the last one with an error status; ``body``: of the
     last one that came whole with a good status; ``model`` and ``finish``: who answers and why it ended, in the
-    provider's own words (LiteLLM repeats the name that was asked for).
+    provider's own words (LiteLLM repeats the name that was asked for). ``by_proxy``: a LiteLLM proxy answered; what it
+    says of the last good reply is ``cost`` (USD, None where it does not know) and ``cached``.
     """
 
     broken: list[Exception] = field(default_factory=list)
@@ -47,6 +50,9 @@ class Traffic:
     body: bytes = b""
     model: str | None = None
     finish: str | None = None
+    by_proxy: bool = False
+    cost: float | None = None
+    cached: bool = False
 
 
 _traffic: ContextVar[Traffic | None] = ContextVar("traffic", default=None)
@@ -91,6 +97,7 @@ def _guarded_send(send: Any, transport_error: type[Exception]) -> Any:
         if "," in response.headers.get("content-encoding", ""):
             raise ProviderFailure("the reply is compressed more than once", "check the provider's address")
         traffic.reply = await _error_reply(response) if response.is_error else None
+        _note_proxy(traffic, response)
         if response.is_success and _kind(response) == "text/html":
             raise _web_page(request)
         if response.is_success and not options.get("stream"):
@@ -111,7 +118,26 @@ async def _error_reply(response: Any) -> HttpReply:
         body = b""
     in_body = re.search(rb'"retryDelay":\s*"(\d+(?:\.\d+)?)s"', body)  # Gemini's google.rpc.RetryInfo
     wait = _seconds(response.headers.get("retry-after")) or (float(in_body[1]) if in_body else None)
-    return HttpReply(response.status_code, wait, body)
+    return HttpReply(response.status_code, wait, body, passed_on=PASSED_ON in response.headers)
+
+
+def _note_proxy(traffic: Traffic, response: Any) -> None:
+    """What a LiteLLM proxy says in headers (measured with 1.106.2): the cost of what is not streamed, which it leaves
+    out where it has no price; a key of its cache on a hit alone."""
+    headers = response.headers
+    traffic.by_proxy = traffic.by_proxy or PASSED_ON in headers or "x-litellm-version" in headers
+    if response.is_success:
+        traffic.cached = "x-litellm-cache-key" in headers
+        traffic.cost = _usd(headers.get("x-litellm-response-cost"))
+
+
+def _usd(text: str | None) -> float | None:
+    """An amount; 0 is what software writes that knows no price."""
+    try:
+        amount = float(text or "")
+    except ValueError:
+        return None
+    return amount if 0 < amount < math.inf else None
 
 
 def _seconds(retry_after: str | None) -> float | None:

@@ -51,6 +51,7 @@ def _flags():
     command.add_generation(parser)
     command.add_output(parser)
     command.add_shape(parser)
+    command.add_extract(parser)
     command.add_history(parser)
     return parser
 

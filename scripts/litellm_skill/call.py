@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import stat
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -57,7 +56,7 @@ class _Call:
         return _show_plans(self._plans(self._thread("")), self.console)
 
     def make(self) -> int:
-        _check_out(self.args)
+        results.check_new(self.args.out, "out", force=self.args.force)
         how = run.way(self.args, self.journal, self.console)
         asked = self._begin(results.new_run_id(), how)
         settings_.export(self.planner.chooser.settings)
@@ -143,7 +142,7 @@ class _Call:
             outcome = gateway.run(inquiry.ask(asked, self.journal, self.planner.chooser.catalog, self.console, show))
             answer = outcome.answer.warned(*self.prompt.warnings, *self.journal.warnings)
             document = envelope(answer, asked.plans[0].conversation)
-            self.journal.finish(document, _reply(outcome), answer)
+            self.journal.finish(document, _reply(outcome), answer.spent_usd)
         return _finish(self.args, answer, document, self.console)
 
     @property
@@ -186,21 +185,6 @@ def _show_plans(plans: Sequence[Plan], console: Console) -> int:
     return 0
 
 
-def _check_out(args: argparse.Namespace) -> None:
-    if not args.out:
-        return
-    try:
-        status = os.stat(args.out)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise BadInput(f"--out {args.out}: {error.strerror}", "name another file") from error
-    if not stat.S_ISREG(status.st_mode):
-        raise BadInput(f"--out {args.out} is not a regular file", "name another file")
-    if not args.force:
-        raise BadInput(f"--out {args.out} is there already", "name another file, or add --force")
-
-
 def _finish(args: argparse.Namespace, answer: Answer, document: Mapping[str, Any], console: Console) -> int:
     fault = _print(args, answer, document, console)
     if answer.dropped_params:
@@ -211,7 +195,8 @@ def _finish(args: argparse.Namespace, answer: Answer, document: Mapping[str, Any
         console.fault(fault)
     if args.usage:
         console.note(report.summary(answer))
-    return _write_out(args, answer, console) or (fault.exit_code if fault else 0)
+    written = results.write(args.out, answer.text, "out", console, force=args.force) if args.out and answer.text else 0
+    return written or (fault.exit_code if fault else 0)
 
 
 def _print(args: argparse.Namespace, answer: Answer, document: Mapping[str, Any], console: Console) -> Fault | None:
@@ -233,17 +218,3 @@ def _print(args: argparse.Namespace, answer: Answer, document: Mapping[str, Any]
     elif answer.text and not answer.text.endswith("\n"):
         console.show("\n")
     return fault
-
-
-def _write_out(args: argparse.Namespace, answer: Answer, console: Console) -> int:
-    """0, or the exit code of bad input: by now the answer has been printed, so nothing is lost."""
-    if not args.out or not answer.text:
-        return 0
-    try:
-        with open(args.out, "w" if args.force else "x", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(console.redact(answer.text))
-    except OSError as error:
-        fault = BadInput(f"cannot write --out {args.out}: {error.strerror}", f"the answer is in {answer.result_file}")
-        console.fault(fault)
-        return fault.exit_code
-    return 0

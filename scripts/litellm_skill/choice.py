@@ -87,6 +87,8 @@ class Chooser:
         if way.address is None:
             model = self._resolve(model.id, strict_names=True)
         unused = proxy.unused(self.settings) if self.through_proxy else ()
+        if way.missing and unused:
+            way = replace(way, missing=NotSetUp(way.missing.message, unused[0]))
         return Choice(model, way, why, tuple(dict.fromkeys((*way.warnings, *unused, *self._inherited(way)))))
 
     def _proxied(self, name: str, proxy: Proxy) -> Choice | None:
@@ -154,6 +156,15 @@ class Chooser:
         if self.proxy:
             return replace(self._named(self.proxy.first()), why="the first on the proxy's list: none there has a role")
         return self._largest_local()
+
+    def panel(self, most: int) -> list[Choice]:
+        """The bests of several vendors other than the host's own. Raises NotSetUp when there is nothing."""
+        own = self.host.vendor if self.host else ""
+        found: dict[str, Choice] = {}
+        for choice in self._bests():
+            if choice.vendor != own or not own:
+                found.setdefault(choice.vendor or choice.model.id, choice)
+        return list(found.values())[:most] or [self._best_elsewhere()]
 
     def _bests(self) -> Iterator[Choice]:
         for provider in self.catalog.vendor_order:

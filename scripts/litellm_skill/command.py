@@ -98,10 +98,39 @@ def add_model(flags: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--fallback", action="append", default=[], metavar="NAME", help="ask this one when the model fails (repeatable)"
     )
-    group.add_argument("--env-file", metavar="F", help="read this .env and no other")
+    _add_access(group)
+
+
+def add_models(flags: argparse.ArgumentParser) -> None:
+    group = flags.add_argument_group("whom to ask")
     group.add_argument(
-        *("--config",), metavar="F", help="LiteLLM model_list (YAML), whose groups are models; see references/router.md"
+        *("-m", "--model"),
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="provider/model, an alias or a role (repeatable); default: the best of up to three vendors other than the "
+        "host agent's",
     )
+    group.add_argument("--models", metavar="A,B,C", help="the same, separated by commas")
+    group.add_argument("--repeat", type=_count, default=1, metavar="N", help="ask each so often, to see it vary")
+    group.add_argument("-j", "--jobs", type=_count, default=8, metavar="N", help="so many at a time (default 8)")
+    group.add_argument("--sequential", action="store_true", help="one after the other")
+    _add_access(group)
+
+
+def add_judging(flags: argparse.ArgumentParser) -> None:
+    group = flags.add_argument_group("what to make of the answers")
+    group.add_argument("--judge", metavar="MODEL", help="let this model score them, anonymously and in both orders")
+    group.add_argument("--rubric", metavar="TEXT_OR_FILE", help="what the judge scores by: a criterion a line")
+    group.add_argument("--council", action="store_true", help="let each model rank the others' answers")
+    group.add_argument("--synthesize", metavar="MODEL", help="let this model merge them, and say where they differ")
+    group.add_argument("--html", metavar="FILE", help="write a page that shows them side by side")
+    group.add_argument("--md", metavar="FILE", help="the same as Markdown")
+
+
+def _add_access(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--env-file", metavar="F", help="read this .env and no other")
+    group.add_argument("--config", metavar="F", help="a LiteLLM model_list (YAML): its model_names are models to name")
     group.add_argument(
         "--no-proxy", action="store_true", help="ask providers themselves, although LITELLM_PROXY_API_BASE is set"
     )
@@ -157,6 +186,10 @@ def add_shape(flags: argparse.ArgumentParser) -> None:
     group.add_argument("--max-tool-rounds", type=_count, default=8, metavar="N", help="default 8")
     group.add_argument("--tools", metavar="FILE.json", help="tools that are only offered: the calls are the answer")
     group.add_argument("--schema", metavar="JSON_OR_FILE", help="JSON Schema that the answer must fit")
+
+
+def add_extract(flags: argparse.ArgumentParser) -> None:
+    group = flags.add_argument_group("code alone")
     group.add_argument("-x", "--extract", action="store_true", help="print the first fenced code block alone")
     group.add_argument("--extract-lang", metavar="L", help="the first one in this language")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TextIO
 
 from litellm_skill import report, screen
@@ -60,8 +60,11 @@ class Console:
         write(self.out, json.dumps(safe, ensure_ascii=False, indent=2) + "\n")
 
     def answer_for_host(self, answer: Answer) -> None:
-        safe = replace(answer, text=self.redact(answer.text))
-        write(self.out, self.redact(report.for_host(safe, os.urandom(6).hex())))
+        self.text_for_host(answer.text, answer.model_used or answer.model_requested, answer.result_file)
+
+    def text_for_host(self, text: str, source: str, result_file: str | None) -> None:
+        shown = report.for_host(self.redact(text), source, result_file, os.urandom(6).hex())
+        write(self.out, self.redact(shown))
 
     def _complain(self, text: str) -> None:
         write(self.err, report.one_line(self.redact(text)) + "\n")

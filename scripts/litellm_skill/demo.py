@@ -9,7 +9,7 @@ from typing import Any
 
 from litellm_skill.prompt import estimate_tokens
 
-MODEL = "demo/echo"
+MODEL, OTHER = "demo/echo", "demo/second"
 NOTICE = "[demo: no model was called] "
 
 

@@ -34,7 +34,9 @@ JSON_MODE = {"type": "json_object"}
 class Inquiry:
     """``plans``: the model's, then the fallbacks'. ``timeout`` over everything and ``idle``: seconds; ``idle`` None is
     the default, which does not hold before the first token of a model that thinks first. ``max_usd``: for all attempts.
-    ``functions``: files whose functions are tools; ``tools``: those that are only offered.
+    ``file`` and ``pieces``: whether the text is kept in a file of its own, and as it comes in the history.
+    ``functions``: files whose functions are tools; ``tools``: those that are only offered. ``one_of_many``: the answer
+    is not read as it comes, and a rate limit is dealt with for all of them.
     """
 
     plans: Sequence[Plan]
@@ -51,6 +53,9 @@ class Inquiry:
     schema: Schema | None = None
     allow_secrets: bool = False
     verbose: bool = False
+    file: bool = True
+    pieces: bool = True
+    one_of_many: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,8 +113,9 @@ async def _answered(
 ) -> Answer:
     from litellm_skill import gateway
 
-    file = results.open_file(inquiry.run_id, journal.environ) if journal.keeps else None
-    transcript = results.Transcript(file, console.secrets, (journal.piece, show))
+    keeps = journal.keeps and inquiry.file
+    file = results.open_file(inquiry.run_id, journal.environ) if keeps else None
+    transcript = results.Transcript(file, console.secrets, (*([journal.piece] if inquiry.pieces else []), show))
     listener = gateway.Listener(transcript.add, console.note, console.redact, journal.write)
     questions = [_question(inquiry, planned, tools, catalog) for planned in inquiry.plans]
     answer = None
@@ -120,7 +126,7 @@ async def _answered(
     finally:
         mended = answer.text if answer and dialogue.repaired else None
         path = transcript.close(cut=answer is None or answer.fault is not None, text=mended)
-    lost = journal.keeps and not transcript.keeps
+    lost = keeps and not transcript.keeps
     unkept = ["the answer could not be kept in a file: no state directory can be written"] if lost else []
     notes = [line for planned in inquiry.plans for line in (*planned.choice.warnings, *planned.notes)]
     answer = replace(answer, run_id=inquiry.run_id, thread=inquiry.thread, result_file=path)
@@ -140,6 +146,7 @@ def _question(inquiry: Inquiry, planned: Plan, tools: Sequence[Tool], catalog: C
 
     model, way = planned.choice.model, planned.choice.access
     slow_start = model.reasoning or way.provider.name in gateway.NOT_STREAMED
+    whole = inquiry.one_of_many and way.provider.name != providers.DEMO
     return gateway.Question(
         model,
         way,
@@ -152,8 +159,9 @@ def _question(inquiry: Inquiry, planned: Plan, tools: Sequence[Tool], catalog: C
         affordable=lambda tokens, usd: plan.affordable(planned.choice, tokens, catalog, Funds(budget=usd)),
         price=lambda usage: catalog.cost(model, usage),
         idle=inquiry.idle or IDLE_TIMEOUT,
-        idle_at_first=not way.local and (inquiry.idle is not None or not slow_start),
+        idle_at_first=not (way.local or whole) and (inquiry.idle is not None or not slow_start),
         group=planned.choice.group,
+        whole=whole,
     )
 
 
@@ -179,6 +187,7 @@ def _patience(inquiry: Inquiry) -> Patience:
         retries=inquiry.retries,
         max_usd=inquiry.max_usd,
         strict_parameters=inquiry.strict_parameters,
+        sits_out=not inquiry.one_of_many,
     )
 
 

@@ -67,7 +67,8 @@ def read(args: argparse.Namespace, rules: Policy, console: Console) -> tuple[Pro
     prompt = prompts.read(command.inputs(args), stdin=sys.stdin.buffer if sys.stdin else None, directory=Path.cwd())
     extras = _extras(args)
     if not args.allow_secrets:
-        named = " ".join(str(value) for value in (args.model, *args.fallback, *sum(args.option, [])))
+        given = (vars(args).get(name) for name in ("model", "fallback", "models", "judge", "synthesize", "option"))
+        named = json.dumps([value for value in given if value], ensure_ascii=False)
         beside = screen.Part("the options", named), screen.Part("the tools and the schema", extras.text)
         screen.refuse(screen.scan((*prompt.parts, *beside), console.secrets))
     for warning in prompt.warnings:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from litellm_skill import database, ledger, ratelimits, screen
-from litellm_skill.answer import Answer, Usage, error_object
+from litellm_skill.answer import Usage, error_object
 from litellm_skill.console import Console
 from litellm_skill.faults import BadInput, Fault, Interrupted, LimitReached, NotSetUp
 from litellm_skill.history import History, NewRun, Thread
@@ -50,7 +50,7 @@ class Journal:
     warnings: list[str] = field(default_factory=list)
     _run: NewRun | None = None
     _handed_over: bool = False
-    _reserved: str | None = None
+    _reserved: list[str] = field(default_factory=list)
     _history: History | None = None
     _lost: NotSetUp | None = None
     _slots: dict[str, Slot | None] = field(default_factory=dict)
@@ -118,7 +118,8 @@ class Journal:
         run = self._run
         if run:
             self._use(lambda history: history.take_over(run.id))
-            self._use(lambda history: ledger.take_over(history.connection, run.id))
+            for id in self._reserved:
+                self._use(lambda history, id=id: ledger.take_over(history.connection, id))
 
     def piece(self, text: str) -> None:
         """Streamed text, written twice a second; ``write`` must be called now and then."""
@@ -134,14 +135,15 @@ class Journal:
             self._written = now
             self._use(lambda history: history.extend(run.id, text))
 
-    def finish(self, document: Mapping[str, Any], reply: Sequence[Mapping[str, Any]], answer: Answer) -> None:
-        """The envelope, before it is printed; ``reply``: the messages that the conversation goes on from."""
+    def finish(self, document: Mapping[str, Any], reply: Sequence[Mapping[str, Any]], usd: float | None) -> None:
+        """The envelope, before it is printed; ``reply``: the messages that the conversation goes on from; ``usd``: what
+        it cost, None when that is not known, so that all that was reserved counts."""
         run = self._run
         if run:
             secrets = self.console.secrets
             safe = screen.redact_values(document, secrets), screen.redact_values(list(reply), secrets)
             self._use(lambda history: history.finish(run.id, *safe))
-        self._settle(None if answer.cost_usd is None and answer.billed else answer.cost_usd or 0.0)
+        self._settle(usd)
 
     @contextmanager
     def failing(self) -> Iterator[None]:
@@ -175,13 +177,13 @@ class Journal:
         return left
 
     def reserve(self, run_id: str, usd: float, until: float) -> bool:
-        """The most that the run may cost. False without a budget. Raises LimitReached."""
+        """The most that the run, or a further part of it, may cost. False without a budget. Raises LimitReached."""
         budget = ledger.budget(self.settings)
         if budget == ledger.Budget() or usd == 0:
             return False
         self._use(lambda history: ledger.reserve(history.connection, run_id, usd, budget, time.time(), until))
         self._check_budget()
-        self._reserved = run_id
+        self._reserved.append(run_id)
         return True
 
     def _check_budget(self) -> None:
@@ -190,9 +192,11 @@ class Journal:
 
     def _settle(self, usd: float | None) -> None:
         """``None``: not known, so that all that was reserved counts."""
-        id = self._reserved or (self._run.id if self._run and usd else None)
-        if id:
-            self._use(lambda history: ledger.settle(history.connection, id, usd))
+        first, *others = self._reserved or ([self._run.id] if self._run and usd else [None])
+        if first:
+            self._use(lambda history: ledger.settle(history.connection, first, usd))
+        for id in others:
+            self._use(lambda history, id=id: ledger.release(history.connection, id))
 
     def admit(self, model: Model, prompt_tokens: int, output_limit: int | None, patience: float) -> float:
         """Seconds to sleep before the next request to this model. Raises LimitReached when ``patience`` (seconds) is

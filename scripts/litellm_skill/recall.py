@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shlex
 import signal
@@ -14,10 +15,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from litellm_skill import database, ledger, process, report
+from litellm_skill import comparison, database, ledger, process, report
 from litellm_skill.answer import Answer, envelope, restored
 from litellm_skill.console import Console
-from litellm_skill.faults import BadInput, Fault, IncompleteAnswer, ProviderFailure, StillRunning
+from litellm_skill.faults import BadInput, Fault, IncompleteAnswer, ProviderFailure, StillRunning, recorded
 from litellm_skill.history import History, Kept, Run
 from litellm_skill.settings import Settings
 
@@ -67,9 +68,21 @@ def as_it_stands(history: History, kept: Kept) -> dict[str, Any]:
     down as failed."""
     if kept.finished is not None:
         return kept.envelope
+    if "answers" in kept.envelope:
+        return _comparison_so_far(history, kept)
     document = {**kept.envelope, "text": kept.text, "latency_s": round(time.time() - kept.started, 3)}
     answer = replace(restored(document), fault=_working(kept) if kept.alive else _gone(kept))
     document = {**document, "status": answer.status, "error": envelope(answer, None)["error"]}
+    if not kept.alive:
+        history.bury(kept.id, document)
+    return document
+
+
+def _comparison_so_far(history: History, kept: Kept) -> dict[str, Any]:
+    """Its answers were written down as lines, each when it was whole; the last line may not be."""
+    lines = [line for line in kept.text.splitlines(keepends=True) if line.endswith("\n")]
+    fault = _working(kept) if kept.alive else _gone(kept)
+    document = comparison.so_far(kept.envelope, [json.loads(line) for line in lines], fault)
     if not kept.alive:
         history.bury(kept.id, document)
     return document
@@ -89,7 +102,9 @@ def _gone(kept: Kept) -> Fault:
 
 
 def tell(document: dict[str, Any], console: Console) -> int:
-    """Print an envelope as the call itself would have; the exit code it stands for."""
+    """Print an envelope, or a comparison, as the call itself would have; the exit code it stands for."""
+    if "answers" in document:
+        return _tell_comparison(document, console)
     answer = restored(document)
     if console.json:
         console.document(document)
@@ -98,6 +113,24 @@ def tell(document: dict[str, Any], console: Console) -> int:
     if answer.fault:
         console.fault(answer.fault)
     return answer.exit_code
+
+
+def _tell_comparison(document: dict[str, Any], console: Console) -> int:
+    if console.json:
+        console.document(document)
+    elif console.host:
+        console.text_for_host(
+            comparison.text(document, report.HOST_LIMIT - 600),
+            f"{document['answered']} models",
+            document["result_file"],
+        )
+    else:
+        console.show(comparison.text(document))
+    if error := document["error"]:
+        fault = recorded(error)
+        console.fault(fault)
+        return fault.exit_code
+    return 0
 
 
 def _show(answer: Answer, console: Console) -> None:

@@ -35,13 +35,13 @@ def one_line(text: str, limit: int = 400) -> str:
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 
-def for_host(answer: Answer, fence: str) -> str:
-    """The answer for an agent: fenced as untrusted with a random id, under ``HOST_LIMIT`` characters, and ending with
+def for_host(text: str, source: str, result_file: str | None, fence: str) -> str:
+    """An answer for an agent: fenced as untrusted with a random id, under ``HOST_LIMIT`` characters, and ending with
     the path of the full answer."""
-    head = f"<<<untrusted answer {fence} from {one_line(answer.model_used or answer.model_requested, 100)}>>>\n"
+    head = f"<<<untrusted answer {fence} from {one_line(source, 100)}>>>\n"
     tail = f"\n<<<end of untrusted answer {fence}>>>\n"
-    path = f"full answer: {answer.result_file}\n" if answer.result_file else ""
-    text = printable(answer.text)
+    path = f"full answer: {result_file}\n" if result_file else ""
+    text = printable(text)
     room = HOST_LIMIT - len(head) - len(tail) - len(path) - 100
     if len(text) > room:
         path = f"cut after {room} of {len(text)} characters; {path}"

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
+from litellm_skill.console import Console
+from litellm_skill.faults import BadInput
 from litellm_skill.redaction import Redactor, redact
 from litellm_skill.settings import private_directory, state_directory
 
@@ -99,3 +102,33 @@ def _temporary_directory() -> Path:
 
     user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
     return Path(tempfile.gettempdir()) / f"litellm-skill-{user}"
+
+
+def check_new(path: str | None, flag: str, *, force: bool) -> None:
+    """Raises BadInput when ``--flag`` names a file that cannot be written, or that is there already."""
+    if not path:
+        return
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        if not Path(path).parent.is_dir():
+            raise BadInput(f"--{flag} {path}: there is no such folder", "make it, or name another file") from None
+        return
+    except OSError as error:
+        raise BadInput(f"--{flag} {path}: {error.strerror}", "name another file") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise BadInput(f"--{flag} {path} is not a regular file", "name another file")
+    if not force:
+        raise BadInput(f"--{flag} {path} is there already", "name another file, or add --force")
+
+
+def write(path: str, text: str, flag: str, console: Console, *, force: bool) -> int:
+    """0, or the exit code of bad input: by now the answer has been printed, so nothing is lost."""
+    try:
+        with open(path, "w" if force else "x", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(console.redact(text))
+    except OSError as error:
+        fault = BadInput(f"cannot write --{flag} {path}: {error.strerror}", "the answer is kept: see --result last")
+        console.fault(fault)
+        return fault.exit_code
+    return 0

@@ -6,6 +6,7 @@ from litellm_skill.gateway.ask import Further, Gate, Listener, Patience, Reply, 
 from litellm_skill.gateway.attempt import NOT_STREAMED, Question
 from litellm_skill.gateway.embed import End, embed
 from litellm_skill.gateway.embedder import Embedded, Embedder
+from litellm_skill.gateway.library import load
 from litellm_skill.gateway.loop import run
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     "Reply",
     "ask",
     "embed",
+    "load",
     "run",
 ]

@@ -1,0 +1,285 @@
+"""One prompt to several models: from the command line to the printed comparison."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from random import SystemRandom
+from typing import Any
+
+from litellm_skill import ballot, comparison, demo, inquiry, intake, judging, recall, report, results, run, screen
+from litellm_skill import settings as settings_
+from litellm_skill.answer import Answer, envelope
+from litellm_skill.ballot import Candidate
+from litellm_skill.choice import Choice
+from litellm_skill.console import Console
+from litellm_skill.conversation import Conversation
+from litellm_skill.faults import BadInput, Fault, Interrupted, UnknownModel
+from litellm_skill.history import NewRun
+from litellm_skill.inquiry import Inquiry
+from litellm_skill.journal import Journal
+from litellm_skill.planner import Planner
+from litellm_skill.prompt import Prompt
+from litellm_skill.settings import Settings
+
+VENDORS = 3  # asked when nobody was named
+
+
+def several(args: argparse.Namespace, at_hand: Settings, console: Console) -> int:
+    """The exit code of the whole command."""
+    if recall.asked(args):
+        return recall.recall(args, at_hand, console)
+    if args.go_on or args.thread:
+        raise BadInput("a comparison is no conversation", "leave out --continue and --thread")
+    around = intake.look_around(args, at_hand, console)
+    prompt, extras = intake.read(args, around.rules, around.console)
+    with closing(Journal(os.environ, at_hand, around.keeps, around.console)) as diary:
+        planner = Planner(args, extras, around.chooser, around.rules, diary.left)
+        panel = _Panel(args, prompt, planner, diary, around.console, results.new_run_id())
+        return panel.show() if args.dry_run else panel.make()
+
+
+@dataclass(frozen=True)
+class _Seat:
+    """One model's place in the comparison. ``fault``: why it cannot be asked."""
+
+    label: str
+    inquiry: Inquiry | None = None
+    fault: Fault | None = None
+
+    @property
+    def sent(self) -> Conversation | None:
+        return self.inquiry.plans[0].conversation if self.inquiry else None
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """One comparison, and all that it needs."""
+
+    args: argparse.Namespace
+    prompt: Prompt
+    planner: Planner
+    journal: Journal
+    console: Console
+    run_id: str
+    locks: dict[str, asyncio.Lock] = field(default_factory=dict)
+
+    def show(self) -> int:
+        seats = self._seats(run.Way.HERE)
+        documents = [report.plan_document(seat.inquiry.plans[0]) for seat in seats if seat.inquiry]
+        missing = [{"model": seat.label, "error": seat.fault.message} for seat in seats if seat.fault]
+        if self.console.json:
+            self.console.document({"status": "dry_run", "models": documents, "missing": missing})
+            return 0
+        texts = [report.plan_text(seat.inquiry.plans[0]) for seat in seats if seat.inquiry]
+        lines = [f"missing   {one['model']}: {one['error']}\n" for one in missing]
+        self.console.show("\n".join([*texts, *lines]) + "Nothing was sent.\n")
+        return 0
+
+    def make(self) -> int:
+        for name in ("out", "html", "md"):
+            results.check_new(getattr(self.args, name), name, force=self.args.force)
+        judging.check(self.args)
+        how = run.way(self.args, self.journal, self.console)
+        seats = self._seats(how)
+        settings_.export(self.planner.chooser.settings)
+        asked = [seat.inquiry for seat in seats if seat.inquiry]
+        until = time.time() + run.MARGIN + sum(one.timeout for one in asked)
+        self.journal.begin(self._new_run(seats, until))
+        with self.journal.failing():
+            self.journal.reserve(self.run_id, sum(one.plans[0].worst_usd or 0.0 for one in asked), until)
+            return run.do(lambda: self._work(seats), how, self.args, self.journal, self.run_id, self.console)
+
+    def _seats(self, how: run.Way) -> list[_Seat]:
+        """A model that cannot be asked has a seat, too: it is missing, with why. Raises it when that is so of all."""
+        choices = [self._chosen(name) for name in self._names()] or [(one.name, one) for one in self._panel()]
+        several = [pair for pair in choices for _ in range(self.args.repeat)]
+        names = ballot.labels(name for name, _ in several)
+        share = self.args.max_cost and self.args.max_cost / len(several)
+        seats = [self._seat(label, one, share, how) for label, (_, one) in zip(names, several, strict=True)]
+        if all(seat.fault for seat in seats) and seats[0].fault:
+            raise seats[0].fault
+        return seats
+
+    def _names(self) -> list[str]:
+        named = [*self.args.model, *(name.strip() for name in (self.args.models or "").split(","))]
+        names = [name for name in named if name]
+        return names or [demo.MODEL, demo.OTHER] if self.args.demo else names
+
+    def _chosen(self, name: str) -> tuple[str, Choice | Fault]:
+        """By the model's id, by which answers are told apart; an unknown name stays what it is."""
+        try:
+            choice = self.planner.chooser.choose(name)
+        except UnknownModel as fault:
+            return name, fault
+        return choice.name, choice
+
+    def _panel(self) -> list[Choice]:
+        return self.planner.chooser.panel(VENDORS)
+
+    def _seat(self, label: str, choice: Choice | Fault, share: float | None, how: run.Way) -> _Seat:
+        if isinstance(choice, Fault):
+            return _Seat(label, fault=choice)
+        try:
+            planned = self.planner.plan(choice, self.prompt, max_cost=share)
+        except Fault as fault:
+            return _Seat(label, fault=fault)
+        timeout = run.timeout(self.args, how, local=choice.access.local)
+        run_id = f"{self.run_id}-{re.sub('[^A-Za-z0-9._#-]+', '-', label)[-60:]}"
+        asked = self.planner.inquiry([planned], run_id, None, timeout, max_usd=share, pieces=False)
+        return _Seat(label, asked)
+
+    def _new_run(self, seats: Sequence[_Seat], until: float) -> NewRun:
+        unanswered = [Answer(seat.label, fault=seat.fault or Interrupted("not answered")) for seat in seats]
+        nothing = [(answer.model_requested, answer, None) for answer in unanswered]
+        return NewRun(
+            id=self.run_id,
+            script=Path(sys.argv[0]).name,
+            directory=os.getcwd(),
+            model=", ".join(seat.label for seat in seats),
+            thread=None,
+            turn=None,
+            messages=screen.redact_values(self.prompt.messages(with_media=False), self.console.secrets),
+            envelope=comparison.document(nothing, run_id=self.run_id, seconds=0.0, judged={}, judges=()),
+            until=until,
+        )
+
+    def _work(self, seats: Sequence[_Seat]) -> int:
+        """What a worker may do in place of this process: ask, write down, print."""
+        from litellm_skill import gateway
+
+        inquiry.prepare([seat.inquiry.plans[0] for seat in seats if seat.inquiry])
+        with self.journal.failing():
+            document = gateway.run(self._compared(seats))
+            self.journal.finish(document, [], document["cost_usd"])
+        return self._finish(document)
+
+    async def _compared(self, seats: Sequence[_Seat]) -> dict[str, Any]:
+        from litellm_skill import gateway
+
+        gateway.load()
+        began = time.monotonic()
+        several = asyncio.Semaphore(1 if self.args.sequential else self.args.jobs)
+        tasks = [asyncio.ensure_future(self._answer(seat, several)) for seat in seats]
+        interrupted = await _all_of(tasks)
+        answers = [task.result() for task in tasks]
+        labelled = [(seat.label, answer, seat.sent) for seat, answer in zip(seats, answers, strict=True)]
+        judged, judges = ({}, []) if interrupted else await self._judged(seats, answers)
+        seconds = time.monotonic() - began
+        document = comparison.document(labelled, run_id=self.run_id, seconds=seconds, judged=judged, judges=judges)
+        document["result_file"] = self._kept(document)
+        return document
+
+    async def _answer(self, seat: _Seat, several: asyncio.Semaphore) -> Answer:
+        """Never raises: what is wrong is the answer's fault."""
+        asked = seat.inquiry
+        if asked is None:
+            return Answer(seat.label, fault=seat.fault)
+        try:
+            async with several, self._alone(asked.plans[0].choice):
+                outcome = await inquiry.ask(asked, self.journal, self.planner.chooser.catalog, self.console, _drop)
+                answer = outcome.answer
+        except Fault as fault:
+            answer = Answer(seat.label, fault=fault)
+        except asyncio.CancelledError:
+            answer = Answer(seat.label, fault=Interrupted("interrupted", "ask again"))
+        self._tell(seat, answer)
+        return answer
+
+    def _alone(self, choice: Choice) -> Any:
+        """A local server answers one question at a time: it would only divide its memory among several."""
+        if not choice.access.local:
+            return _Free()
+        return self.locks.setdefault(choice.access.host or "", asyncio.Lock())
+
+    def _tell(self, seat: _Seat, answer: Answer) -> None:
+        """Each answer is written down as it comes; a person sees who is done."""
+        row = {**envelope(answer, seat.sent), "label": seat.label}
+        self.journal.piece(json.dumps(row, ensure_ascii=False) + "\n")
+        self.journal.write(at_once=True)
+        if self.console.err.isatty():
+            done = answer.fault.message if answer.fault else report.summary(answer)
+            self.console.note(f"{seat.label}: {done}" if answer.fault else done)
+
+    async def _judged(self, seats: Sequence[_Seat], answers: Sequence[Answer]) -> judging.Judged:
+        whole = [(seat, answer) for seat, answer in zip(seats, answers, strict=True) if answer.fault is None]
+        candidates = [Candidate(seat.label, answer.text, _family(seat)) for seat, answer in whole]
+        money = self.args.max_cost
+        spent = sum(answer.cost_usd or 0.0 for answer in answers)
+        court = judging.Court(
+            self.args, self.planner, self.journal, self.console, self.run_id, None if money is None else money - spent
+        )
+        return await court.sit(self.prompt.text, candidates, SystemRandom())
+
+    def _kept(self, document: dict[str, Any]) -> str | None:
+        """The file of all answers, as text."""
+        file = results.open_file(self.run_id, os.environ) if self.journal.keeps else None
+        if file is None:
+            return None
+        with suppress(OSError), closing(file):
+            file.write(self.console.redact(comparison.text(document)))
+        return file.name
+
+    def _finish(self, document: dict[str, Any]) -> int:
+        code = recall.tell(document, self.console)
+        if self.args.usage:
+            self.console.note(comparison.text(document).split("\n", 1)[0])
+        if self.args.html or self.args.md:
+            code = self._write_pages(document) or code
+        if self.args.out:
+            text = self.console.redact(comparison.text(document))
+            code = results.write(self.args.out, text, "out", self.console, force=self.args.force) or code
+        return code
+
+    def _write_pages(self, document: dict[str, Any]) -> int:
+        from litellm_skill import page
+
+        safe = screen.redact_values(document, self.console.secrets)
+        prompt, today = self.console.redact(self.prompt.text), date.today().isoformat()
+        pages = (("html", page.html), ("md", page.markdown))
+        codes = [
+            results.write(path, make(safe, prompt=prompt, date=today), name, self.console, force=self.args.force)
+            for name, make in pages
+            if (path := getattr(self.args, name))
+        ]
+        return max(codes)
+
+
+class _Free:
+    """Nobody needs to wait."""
+
+    async def __aenter__(self) -> None:
+        pass
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+
+async def _all_of(tasks: Sequence[asyncio.Task[Answer]]) -> bool:
+    """Wait for all of them; True when that was interrupted, which each then says of itself."""
+    try:
+        await asyncio.wait(tasks)
+    except asyncio.CancelledError:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        return True
+    return False
+
+
+def _drop(_: str) -> None:
+    """Nothing is shown as it comes: the answers would be mixed."""
+
+
+def _family(seat: _Seat) -> str:
+    return seat.inquiry.plans[0].choice.vendor if seat.inquiry else ""

@@ -51,7 +51,7 @@ def _flags():
     parser = command.parser(__doc__, EXAMPLES)
     _add_texts(parser.add_argument_group("what to embed"))
     _add_model(parser.add_argument_group("whom to ask"), command)
-    _add_output(parser.add_argument_group("what to print"))
+    _add_output(parser.add_argument_group("what to print"), command)
     return parser
 
 
@@ -71,10 +71,12 @@ def _add_model(group, command):
         metavar="NAME",
         help="provider/model; default: EMBEDDING_PROVIDER and EMBEDDING_MODEL, else the first you have a key for",
     )
-    group.add_argument("--dimensions", type=_count, metavar="N", help="numbers a vector; default: the model's own")
-    group.add_argument("--batch-size", type=_count, default=64, metavar="N", help="texts a request (default 64)")
     group.add_argument(
-        *("-j", "--concurrency"), type=_count, metavar="N", help="requests at once (default 4; local models 1)"
+        "--dimensions", type=command.count, metavar="N", help="numbers a vector; default: the model's own"
+    )
+    group.add_argument("--batch-size", type=command.count, default=64, metavar="N", help="texts a request (default 64)")
+    group.add_argument(
+        *("-j", "--concurrency"), type=command.count, metavar="N", help="requests at once (default 4; local models 1)"
     )
     group.add_argument("--env-file", metavar="F", help="read this .env and no other")
     group.add_argument("--demo", action="store_true", help="call no model: try the whole path without a key")
@@ -83,36 +85,24 @@ def _add_model(group, command):
         "--timeout", type=command.seconds, metavar="S", help="wall clock for everything (default 100; local models 600)"
     )
     group.add_argument(
-        "--retries", type=_whole, default=2, metavar="N", help="tries of a request after a passing failure (default 2)"
+        "--retries",
+        type=command.whole,
+        default=2,
+        metavar="N",
+        help="tries of a request after a passing failure (default 2)",
     )
     group.add_argument("--max-cost", type=command.usd, metavar="USD", help="spend no more than this")
 
 
-def _add_output(group):
+def _add_output(group, command):
     group.add_argument("--similar", metavar="QUERY", help="rank the texts by their likeness to this one")
-    group.add_argument("--top", type=_count, metavar="N", help="with --similar: the best N alone")
+    group.add_argument("--top", type=command.count, metavar="N", help="with --similar: the best N alone")
     group.add_argument("--json", action="store_true", help="one JSON document on stdout")
     group.add_argument("-u", "--usage", action="store_true", help="tokens, cost and time, one line on stderr")
     group.add_argument("--out", metavar="FILE", help="write the lines to a file, and not to stdout")
     group.add_argument("--force", action="store_true", help="let --out overwrite")
     group.add_argument("-q", "--quiet", action="store_true", help="no notes on stderr")
     group.add_argument("-v", "--verbose", action="store_true", help="tracebacks")
-
-
-def _whole(text):
-    import argparse
-
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
-    return int(text)
-
-
-def _count(text):
-    import argparse
-
-    if _whole(text) == 0:
-        raise argparse.ArgumentTypeError("0 is too few")
-    return int(text)
 
 
 def _embed(args, at_hand, console):

@@ -74,6 +74,11 @@ class Answer:
         return "partial" if self.text else "error"
 
     @property
+    def spent_usd(self) -> float | None:
+        """None when it may have cost something that is not known."""
+        return self.cost_usd if self.cost_usd is not None else None if self.billed else 0.0
+
+    @property
     def exit_code(self) -> int:
         return self.fault.exit_code if self.fault else 0
 

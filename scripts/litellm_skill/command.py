@@ -112,8 +112,8 @@ def add_models(flags: argparse.ArgumentParser) -> None:
         "host agent's",
     )
     group.add_argument("--models", metavar="A,B,C", help="the same, separated by commas")
-    group.add_argument("--repeat", type=_count, default=1, metavar="N", help="ask each so often, to see it vary")
-    group.add_argument("-j", "--jobs", type=_count, default=8, metavar="N", help="so many at a time (default 8)")
+    group.add_argument("--repeat", type=count, default=1, metavar="N", help="ask each so often, to see it vary")
+    group.add_argument("-j", "--jobs", type=count, default=8, metavar="N", help="so many at a time (default 8)")
     group.add_argument("--sequential", action="store_true", help="one after the other")
     _add_access(group)
 
@@ -145,7 +145,7 @@ def _add_access(group: argparse._ArgumentGroup) -> None:
         "--idle-timeout", type=seconds, metavar="S", help="give up when no content has come for this long (default 60)"
     )
     group.add_argument(
-        "--retries", type=_whole, default=2, metavar="N", help="tries after a passing failure (default 2)"
+        "--retries", type=whole, default=2, metavar="N", help="tries after a passing failure (default 2)"
     )
     group.add_argument(
         "--max-cost", type=usd, metavar="USD", help="limit the answer to what this buys; refuse if that is too little"
@@ -155,7 +155,7 @@ def _add_access(group: argparse._ArgumentGroup) -> None:
 def add_generation(flags: argparse.ArgumentParser) -> None:
     group = flags.add_argument_group("how to answer")
     group.add_argument("--reasoning-effort", metavar="LEVEL", help="minimal, low, medium, high …, as the model has it")
-    group.add_argument("--max-tokens", type=_count, metavar="N", help="output limit")
+    group.add_argument("--max-tokens", type=count, metavar="N", help="output limit")
     group.add_argument("--temperature", type=_number, metavar="T")
     group.add_argument(
         *("-o", "--option"),
@@ -183,7 +183,7 @@ def add_shape(flags: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--functions", action="append", default=[], metavar="FILE.py", help="its functions become tools (repeatable)"
     )
-    group.add_argument("--max-tool-rounds", type=_count, default=8, metavar="N", help="default 8")
+    group.add_argument("--max-tool-rounds", type=count, default=8, metavar="N", help="default 8")
     group.add_argument("--tools", metavar="FILE.json", help="tools that are only offered: the calls are the answer")
     group.add_argument("--schema", metavar="JSON_OR_FILE", help="JSON Schema that the answer must fit")
 
@@ -260,13 +260,15 @@ def _number(text: str) -> float:
     return number
 
 
-def _count(text: str) -> int:
+def count(text: str) -> int:
+    """An argparse type: a positive whole number."""
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
     return int(text)
 
 
-def _whole(text: str) -> int:
+def whole(text: str) -> int:
+    """An argparse type: a whole number."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
     return int(text)

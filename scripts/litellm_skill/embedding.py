@@ -16,7 +16,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from litellm_skill import catalog as models
-from litellm_skill import certificates, embedding_models, harvest, ledger, meter, policy, providers, report, screen
+from litellm_skill import (
+    certificates,
+    embedding_models,
+    harvest,
+    ledger,
+    meter,
+    policy,
+    providers,
+    ratelimits,
+    report,
+    screen,
+)
 from litellm_skill import settings as settings_
 from litellm_skill import texts as texts_
 from litellm_skill.answer import Usage, error_object
@@ -52,7 +63,7 @@ def many(args: argparse.Namespace, at_hand: Settings, console: Console) -> int:
         rules.check(choice.model.id, choice.access.host)
     if choice.access.missing and not args.dry_run:
         raise choice.access.missing
-    limit = meter.limit_for(choice.model, at_hand)
+    limit = ratelimits.limit_for(choice.model, at_hand, meter.RPM, meter.TPM)
     call = _Call(args, embedding_models.with_window(choice), catalog, at_hand, limit, console, is_demo)
     return call.show() if args.dry_run else call.make()
 

@@ -239,7 +239,10 @@ def _by_proxy(at: Circumstances, reply: HttpReply, codes: set[str], words: str, 
     if reply.passed_on and reply.status in (401, 403):
         what = f"the provider behind {at.host} refused the proxy's own key{said}"
         return NotSetUp(what, f"tell whoever runs the proxy; {key} is good")
-    if at.at_proxy and not reply.passed_on and reply.status in (404, 405) and not codes:
+    if reply.passed_on and reply.status == 404:
+        what = f"the provider behind {at.host} has no such model for {at.model}{said}"
+        return UnknownModel(what, "tell whoever runs the proxy, or ask another model")
+    if at.at_proxy and not reply.passed_on and reply.status in (404, 405, 501) and not codes:
         return ProviderFailure(f"{at.host} is no LiteLLM proxy{said}", "check LITELLM_PROXY_API_BASE")
     return None
 

@@ -9,26 +9,15 @@ from typing import TYPE_CHECKING
 
 from litellm_skill import database, ledger, ratelimits, results
 from litellm_skill.catalog import Model
-from litellm_skill.faults import BadInput, LimitReached, NotSetUp
+from litellm_skill.faults import LimitReached, NotSetUp
 from litellm_skill.ledger import Budget
 from litellm_skill.ratelimits import RateLimit
-from litellm_skill.settings import Settings
 
 if TYPE_CHECKING:
     import sqlite3
 
 RPM, TPM = "EMBEDDING_RPM", "EMBEDDING_TPM"
 REQUEST_S = 3_600.0  # seconds; what a request has reserved is free again by then
-
-
-def limit_for(model: Model, settings: Settings) -> RateLimit | None:
-    """What models.toml says of the model, else EMBEDDING_RPM and EMBEDDING_TPM.
-
-    Raises BadInput when one of these is needed and is no whole number above 0.
-    """
-    rpm = model.rpm or _stated(settings, RPM)
-    tpm = model.tpm or _stated(settings, TPM)
-    return RateLimit(rpm, tpm) if rpm or tpm else None
 
 
 @dataclass
@@ -86,12 +75,3 @@ class Meter:
         if self._connection is None:
             self._connection = database.connect(self.environ, self.note)
         return self._connection
-
-
-def _stated(settings: Settings, name: str) -> int | None:
-    setting = settings.find(name)
-    if setting is None:
-        return None
-    if not setting.value.isdecimal() or int(setting.value) == 0:
-        raise BadInput(f"{name} ({setting.source}) is not a whole number above 0", "give one such as 60, or unset it")
-    return int(setting.value)

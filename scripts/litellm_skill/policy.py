@@ -79,12 +79,13 @@ class Policy:
         return all(rules.history is not False for rules in self.files)
 
     def check(self, model_id: str, host: str | None) -> None:
-        """Raises Forbidden unless every file permits this ``provider/model`` and host (``host`` or ``host:port``).
+        """Raises Forbidden unless every file permits this ``provider/model`` and host (``host`` or ``host:port``). A
+        model behind a LiteLLM proxy also counts by the name that it has there.
 
         A host that is not known before the call is denied where hosts are listed at all.
         """
         for rules in self.files:
-            if why := rules.models.denies(model_id):
+            if why := rules.models.denies(*{model_id, model_id.removeprefix("litellm_proxy/")}):
                 raise Forbidden(f"{rules.path} does not permit the model {model_id}: {why}", _another(rules, "model"))
             if why := _denies_host(rules.hosts, host):
                 raise Forbidden(f"{rules.path} does not permit the host {host}: {why}", _another(rules, "host"))

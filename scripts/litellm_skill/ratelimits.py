@@ -54,13 +54,12 @@ class Slot:
     wait_s: float
 
 
-def limit_for(model: Model, settings: Settings) -> RateLimit | None:
-    """What models.toml says of the model, else LLM_RPM and LLM_TPM, which hold for each model by itself.
+def limit_for(model: Model, settings: Settings, rpm: str = "LLM_RPM", tpm: str = "LLM_TPM") -> RateLimit | None:
+    """What models.toml says of the model, else these two settings, which hold for each model by itself.
 
     Raises BadInput when a setting that is needed is no whole number above 0."""
-    rpm = model.rpm or _stated(settings, "LLM_RPM")
-    tpm = model.tpm or _stated(settings, "LLM_TPM")
-    return RateLimit(rpm, tpm) if rpm or tpm else None
+    limit = RateLimit(model.rpm or _stated(settings, rpm), model.tpm or _stated(settings, tpm))
+    return None if limit == RateLimit() else limit
 
 
 def admit(

@@ -111,7 +111,7 @@ def check_new(path: str | None, flag: str, *, force: bool) -> None:
     try:
         status = os.stat(path)
     except FileNotFoundError:
-        if not Path(path).parent.is_dir():
+        if flag != "out" and not Path(path).parent.is_dir():  # an answer that was paid is shown first
             raise BadInput(f"--{flag} {path}: there is no such folder", "make it, or name another file") from None
         return
     except OSError as error:

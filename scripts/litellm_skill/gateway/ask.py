@@ -34,6 +34,7 @@ NO_FALLBACK = (faults.BadInput, faults.PolicyRefusal, Interrupted)
 class Patience:
     """Seconds: ``timeout`` over everything; ``heartbeat`` of silence, after which a line says that it still waits
     (Gemini CLI ends a command that is silent for 300). ``retries``: per model. ``max_usd``: for the sum of all.
+    ``sits_out``: whether a rate limit is waited for here, or told at once to a caller who has other calls to slow down.
     """
 
     timeout: float = 100.0
@@ -41,6 +42,7 @@ class Patience:
     retries: int = 2
     max_usd: float | None = None
     strict_parameters: bool = False
+    sits_out: bool = True
 
 
 @dataclass(frozen=True)
@@ -285,7 +287,7 @@ class _Course:
         fault = self.fault
         if fault is None or not fault.retryable or self.received.text or retry == self.patience.retries:
             return None
-        if isinstance(fault, LimitReached) and not last:
+        if isinstance(fault, LimitReached) and not (last and self.patience.sits_out):
             return None
         asked = fault.retry_after
         wait = asked if asked is not None else FIRST_WAIT * 2**retry * random.uniform(0.75, 1)
@@ -345,7 +347,8 @@ class _Course:
     def answer(self, first: Question) -> Answer:
         received, (model, access) = self.received, self.question.asked
         rounds = [*self.rounds, received]
-        cost = [one.provider_cost for one in rounds if one.provider_cost is not None]
+        costs = [one.provider_cost for one in rounds]
+        cost = None if None in costs else sum(one or 0.0 for one in costs)
         began = next((one for one in reversed(rounds) if one.began), None)
         return Answer(
             model_requested=first.name,
@@ -356,8 +359,8 @@ class _Course:
             reasoning=PARAGRAPH.join(filter(None, (one.reasoning for one in rounds))) or None,
             finish_reason=received.finish_reason,
             usage=reply.total(one.usage for one in rounds),
-            cost_usd=sum(cost) if cost else None,
-            cost_source="provider" if cost else None,
+            cost_usd=cost,
+            cost_source="provider" if cost is not None else None,
             latency_s=round(time.monotonic() - self.started, 3),
             first_token_s=rounds[0].first_token_s,
             attempts=tuple(self.attempts),

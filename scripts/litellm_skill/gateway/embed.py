@@ -78,7 +78,7 @@ class _Course:
     sent: deque[tuple[Batch, asyncio.Task[list[Embedded]]]] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
-        self.shape = Shape(self.embedder.dimensions)
+        self.shape = Shape(max(1.0, self.limits.deadline - time.monotonic()), self.embedder.dimensions)
         self.slots = asyncio.Semaphore(self.embedder.concurrency)
         self.room = asyncio.Semaphore(AHEAD * self.embedder.concurrency)
         self.news = asyncio.Event()

@@ -73,9 +73,10 @@ class Embedded:
 
 @dataclass
 class Shape:
-    """What all requests of a command share: the ``dimensions`` of every vector, None until the first one has come; the
-    ``window`` that Ollama opens, in tokens."""
+    """What all requests of a command share. ``timeout``: seconds; LiteLLM makes new connections for another one.
+    ``dimensions``: of every vector, None until the first has come. ``window``: what Ollama opens, in tokens."""
 
+    timeout: float
     dimensions: int | None = None
     window: int = SMALL_WINDOW
 
@@ -85,7 +86,7 @@ async def request(
 ) -> Embedded:
     """The vectors of ``batch``, in its order. Raises TimeoutError at the ``deadline`` (``time.monotonic()``),
     ProviderFailure for a reply that cannot be used, and whatever LiteLLM raises."""
-    work = asyncio.ensure_future(litellm.aembedding(**arguments(embedder, batch, deadline, shape)))
+    work = asyncio.ensure_future(litellm.aembedding(**arguments(embedder, batch, shape)))
     try:
         await asyncio.wait({work}, timeout=max(0.0, deadline - time.monotonic()))
         if not work.done():
@@ -101,7 +102,7 @@ async def request(
     return Embedded(batch, tuple(came), tokens, cost, traffic.model)
 
 
-def arguments(embedder: Embedder, batch: Batch, deadline: float, shape: Shape) -> dict[str, Any]:
+def arguments(embedder: Embedder, batch: Batch, shape: Shape) -> dict[str, Any]:
     """What ``litellm.aembedding`` is called with. No ``encoding_format``: LiteLLM then sends none, and every server
     answers with plain numbers."""
     access = embedder.access
@@ -109,7 +110,7 @@ def arguments(embedder: Embedder, batch: Batch, deadline: float, shape: Shape) -
     call: dict[str, Any] = {
         "model": f"{provider}/{embedder.model.id.split('/', 1)[1]}",
         "input": [f" {text.text}" if reads_as_file(text, access) else text.text for text in batch],
-        "timeout": max(1.0, deadline - time.monotonic()),
+        "timeout": shape.timeout,
         "max_retries": 0,
         "num_retries": 0,
         "api_key": access.key,

@@ -90,7 +90,9 @@ def _silence() -> None:
     for message in WARNINGS:
         warnings.filterwarnings("ignore", message=message)
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+        logger = logging.getLogger(name)
+        if logger.level != logging.CRITICAL:  # to set it makes every logger of the process slower for a while
+            logger.setLevel(logging.CRITICAL)
 
 
 def _register_demo(litellm: ModuleType) -> None:

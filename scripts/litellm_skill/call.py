@@ -59,6 +59,10 @@ class _Call:
         results.check_new(self.args.out, "out", force=self.args.force)
         how = run.way(self.args, self.journal, self.console)
         asked = self._begin(results.new_run_id(), how)
+        if how is not run.Way.HERE and not self.journal.recording:
+            how = run.unrecorded(how)
+            local = asked.plans[0].choice.access.local
+            asked = replace(asked, timeout=run.timeout(self.args, how, local=local))
         settings_.export(self.planner.chooser.settings)
         for planned in asked.plans:
             _announce(planned, self.console)
@@ -72,23 +76,31 @@ class _Call:
         """The run stands in the history before anything is sent. A thread in which another process is at work is waited
         for: two never answer the same turn."""
         patience = time.monotonic() + (self.args.timeout or run.TIMEOUT)
+        thread = self._thread(run_id)
         while True:
-            thread = self._thread(run_id)
+            thread = self._free(thread, patience)
             asked = self._inquiry(run_id, thread, how)
             if self.journal.begin(self._new_run(asked, thread)):
                 return asked
+            thread = self.journal.thread(thread.id)
+
+    def _free(self, thread: Thread, patience: float) -> Thread:
+        while thread.busy:
             if time.monotonic() > patience:
                 what = f"another run is at work on conversation {thread.id}"
-                raise StillRunning(what, "ask again when it is done", retryable=True)
+                hint = f"{recall.command('--wait', thread.busy)}, then ask again"
+                raise StillRunning(what, hint, retryable=True)
             time.sleep(GLANCE)
+            thread = self.journal.thread(thread.id)
+        return thread
 
     def _thread(self, run_id: str) -> Thread:
         """The conversation to go on with, or a new one: by the name that was given, or the id of the run."""
-        if self.args.go_on and self.args.thread:
+        if self.args.go_on and self.args.thread is not None:
             raise BadInput("--continue and --thread exclude each other", "leave one of them out")
         if self.args.go_on:
             return self.journal.last_thread(os.getcwd())
-        return self.journal.thread(self.args.thread) if self.args.thread else Thread(run_id)
+        return self.journal.thread(self.args.thread) if self.args.thread is not None else Thread(run_id)
 
     def _inquiry(self, run_id: str, thread: Thread, how: run.Way) -> Inquiry:
         plans = self._plans(thread)

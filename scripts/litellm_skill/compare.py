@@ -96,6 +96,9 @@ class _Panel:
         asked = [seat.inquiry for seat in seats if seat.inquiry]
         until = time.time() + run.MARGIN + sum(one.timeout for one in asked)
         self.journal.begin(self._new_run(seats, until))
+        if how is not run.Way.HERE and not self.journal.recording:
+            how = run.unrecorded(how)
+            seats = self._seats(how)
         with self.journal.failing():
             self.journal.reserve(self.run_id, sum(one.plans[0].worst_usd or 0.0 for one in asked), until)
             return run.do(lambda: self._work(seats), how, self.args, self.journal, self.run_id, self.console)

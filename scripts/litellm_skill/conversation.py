@@ -29,7 +29,7 @@ class Conversation:
 
     @property
     def characters(self) -> int:
-        return self.prompt.characters + sum(len(_text(message)) for message in self.earlier) + len(self.beside)
+        return self.prompt.characters + sum(len(_text(message)) for message in self._before) + len(self.beside)
 
     @property
     def tokens(self) -> int:
@@ -43,25 +43,38 @@ class Conversation:
 
     @property
     def _other_tokens(self) -> int:
-        return sum(estimate_tokens(text) for text in (*map(_text, self.earlier), self.beside))
+        return sum(estimate_tokens(text) for text in (*map(_text, self._before), self.beside))
+
+    @property
+    def _before(self) -> list[Message]:
+        """Of the turns before, what is sent: no system prompt that a newer one replaces."""
+        system = [] if self.prompt.system else _newest_system(self.earlier)
+        return [*system, *_without_system(self.earlier)]
 
     def messages(self) -> list[dict[str, Any]]:
         """The newest system prompt first, then all else in order."""
         every = [*self.earlier, *self.prompt.messages()]
-        system = [message for message in every if message["role"] == "system"][-1:]
-        rest = [message for message in every if message["role"] != "system"]
-        return [{name: message[name] for name in FIELDS if name in message} for message in (*system, *_paired(rest))]
+        chosen = (*_newest_system(every), *_paired(_without_system(every)))
+        return [{name: message[name] for name in FIELDS if name in message} for message in chosen]
 
     def trimmed(self, tokens: int) -> tuple[Conversation, int]:
         """Without its oldest turns, as many as must go for it to be at most so many tokens; and how many those are."""
-        system = [message for message in self.earlier if message["role"] == "system"][-1:]
-        turns = _turns(self.earlier)
+        system = _newest_system(self.earlier)
+        turns = _turns(_without_system(self.earlier))
         for gone in range(len(turns) + 1):
             kept = [message for turn in turns[gone:] for message in turn]
             shorter = replace(self, earlier=tuple((*system, *kept) if gone else self.earlier))
             if shorter.least_tokens <= tokens:
                 return shorter, gone
         return replace(self, earlier=tuple(system)), len(turns)
+
+
+def _newest_system(messages: Sequence[Message]) -> list[Message]:
+    return [message for message in messages if message["role"] == "system"][-1:]
+
+
+def _without_system(messages: Sequence[Message]) -> list[Message]:
+    return [message for message in messages if message["role"] != "system"]
 
 
 def _turns(messages: Sequence[Message]) -> list[list[Message]]:

@@ -187,6 +187,13 @@ class History:
             found = (run for run in runs if any(wanted in text.casefold() for text in _texts(run)))
             return list(islice(found, limit))
 
+    def envelopes(self, script: str) -> Iterator[dict[str, Any]]:
+        """Of the finished runs of one script, newest first."""
+        sql = f"SELECT envelope FROM runs WHERE script = ? AND status != 'running' {NEWEST}"
+        with database.reading(self.connection):
+            rows = self.connection.execute(sql, (script,)).fetchall()
+        return (json.loads(envelope) for (envelope,) in rows)
+
     def prune(self, now: float, limit: int = KEPT_BYTES) -> None:
         """Forget what is older than ``KEPT_S``, then the oldest of what exceeds ``limit`` bytes: a little of it."""
         database.forget_damaged(self.connection, now - KEPT_S)

@@ -5,6 +5,7 @@ cannot be kept, nothing is sent.
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -74,28 +75,35 @@ class Journal:
         """Raises BadInput when it cannot be read, or there cannot be one of that name."""
         if not NAME.fullmatch(id):
             raise BadInput(f"--thread {id}: not a name", "letters, digits, - _ and . only, at most 64")
-        found = self._read(lambda history: history.conversation(id))
+        found = self._read(lambda history: history.conversation(id), Thread(id))
         if found.turn == 0 and RUN_ID.fullmatch(id):
             raise BadInput(f"no conversation {id} is kept", "see --list-results")
         return found
 
     def last_thread(self, directory: str) -> Thread:
         """The newest conversation of this folder, else, with a note, the newest of all."""
-        last = self._read(lambda history: history.last_thread(directory))
+        last = self._read(lambda history: history.last_thread(directory), None)
         if last is None:
             raise BadInput("there is no conversation yet to go on with", "ask without --continue")
         id, where = last
         if where != directory:
             self.console.note(f"warning: nothing was asked in this folder; going on with {id} from {where}")
-        return self._read(lambda history: history.conversation(id))
+        return self._read(lambda history: history.conversation(id), Thread(id))
 
-    def _read(self, what: Callable[[History], T]) -> T:
+    def _read(self, what: Callable[[History], T], nothing: T) -> T:
+        """``nothing``: where there is no file, for reading makes none."""
         if not self.keeps:
             raise BadInput("nothing is kept, so there is no conversation to go on with", "switch the history on")
+        if self._history is None and not os.path.lexists(database.file(self.environ)):
+            return nothing
         found = self._use(what)
         if self._lost:
             raise BadInput(f"no conversation can be read: {self._lost.message}", "ask without --continue or --thread")
         return found
+
+    def envelopes(self, script: str) -> Iterator[dict[str, Any]]:
+        """Of the finished runs of one script; none when nothing is kept."""
+        return (self._use(lambda history: history.envelopes(script)) if self.keeps else None) or iter(())
 
     # --- the run
 
@@ -188,7 +196,8 @@ class Journal:
 
     def _check_budget(self) -> None:
         if self._lost:
-            raise LimitReached(f"the budget cannot be kept: {self._lost.message}", self._lost.hint)
+            hint = "let $XDG_STATE_HOME be a folder that can be written, or unset the budget"
+            raise LimitReached(f"the budget cannot be kept: {self._lost.message}", hint)
 
     def _settle(self, usd: float | None) -> None:
         """``None``: not known, so that all that was reserved counts."""

@@ -16,6 +16,7 @@ from litellm_skill.providers import DEMO
 LIKELY_OUTPUT = 800  # tokens; a few paragraphs
 LIKELY_REASONING = 2_000  # tokens, on top, for a model that thinks first
 BUDGET_OUTPUT = 16_384  # tokens; sent under a budget when no limit was asked for, so that a call cannot reserve it all
+BUDGETS = "LITELLM_SKILL_BUDGET_USD_DAY or _MONTH"
 LEAST_OUTPUT = 256  # tokens; less than this is no answer worth paying for
 SMALL_WINDOW = 4_095  # tokens; rounded up to the next power of two, so that a model is not loaded anew for every prompt
 MARGIN = 1.4  # times the estimate of the prompt, where money must suffice; see prompt.estimate_tokens
@@ -53,7 +54,11 @@ class Funds:
 
     @property
     def name(self) -> str:
-        return f"--max-cost {self.max_cost:g}" if self.usd == self.max_cost else f"the budget ({self.usd:.2g} USD are left)"
+        return (
+            f"--max-cost {self.max_cost:g}"
+            if self.usd == self.max_cost
+            else f"the budget ({self.usd:.2g} USD left; {BUDGETS})"
+        )
 
 
 def make(
@@ -73,7 +78,7 @@ def make(
         prompt_tokens=tokens,
         output_limit=limit,
         likely_usd=_price(choice, chooser.catalog, tokens, min(likely, most or likely)),
-        worst_usd=_price(choice, chooser.catalog, int(tokens * MARGIN), most) if most else None,
+        worst_usd=_worst(choice, chooser.catalog, tokens, most),
         notes=(*notes, *limited),
     )
 
@@ -133,13 +138,22 @@ def affordable(choice: Choice, tokens: int, catalog: Catalog, funds: Funds) -> i
     step = _price(choice, catalog, tokens, 1000)
     if base is None or step is None:
         raise ledger.unpriced(choice.model.id)
-    if step == base:
+    left = (funds.usd or 0.0) - base
+    if step == base and left >= 0:
         return None
-    buys = int(((funds.usd or 0.0) - base) / ((step - base) / 1000))
+    buys = int(left / ((step - base) / 1000)) if step > base else 0
     if buys < LEAST_OUTPUT:
         what = f"{funds.name} leaves less than {LEAST_OUTPUT} tokens for the answer"
         raise LimitReached(what, "allow more, attach less, or take a cheaper model")
     return min(buys, choice.model.max_output or buys)
+
+
+def _worst(choice: Choice, catalog: Catalog, tokens: int, most: int | None) -> float | None:
+    """Without a limit, only where the answer costs nothing, however long it is."""
+    tokens = int(tokens * MARGIN)
+    if most is None and _price(choice, catalog, tokens, 0) != _price(choice, catalog, tokens, 1000):
+        return None
+    return _price(choice, catalog, tokens, most or 0)
 
 
 def _price(choice: Choice, catalog: Catalog, tokens: int, output: int) -> float | None:

@@ -10,15 +10,15 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from litellm_skill import comparison, database, ledger, process, report
+from litellm_skill import comparison, database, ledger, process, report, results
 from litellm_skill.answer import Answer, envelope, restored
 from litellm_skill.console import Console
-from litellm_skill.faults import BadInput, Fault, IncompleteAnswer, ProviderFailure, StillRunning, recorded
+from litellm_skill.faults import BadInput, Fault, IncompleteAnswer, NotSetUp, ProviderFailure, StillRunning, recorded
 from litellm_skill.history import History, Kept, Run
 from litellm_skill.settings import Settings
 
@@ -28,24 +28,34 @@ CANCELLED = 5.0  # seconds that a run may take to stop
 
 
 def asked(args: argparse.Namespace) -> bool:
-    return bool(args.result or args.wait or args.cancel or args.list_results or args.query is not None)
+    named = (args.result, args.wait, args.cancel, args.query)
+    return args.list_results or any(value is not None for value in named)
 
 
 def recall(args: argparse.Namespace, settings: Settings, console: Console) -> int:
     """The exit code of the whole command: of ``--result`` and ``--wait`` that of the run itself, or 11."""
-    chosen = [name for name in ("result", "wait", "cancel") if getattr(args, name)]
+    chosen = [name for name in ("result", "wait", "cancel") if getattr(args, name) is not None]
     if len(chosen) + bool(args.list_results or args.query is not None) > 1:
         raise BadInput("of --result, --wait, --cancel and --list-results, one at a time", "leave the others out")
+    if empty := [name for name in chosen if not getattr(args, name)]:
+        raise BadInput(f"--{empty[0]} names no run", "give its id, or last")
     if args.prompt is not None or args.prompt_file is not None:
         raise BadInput(f"--{[*chosen, 'list-results'][0]} asks nobody, so it takes no prompt", "leave it out")
+    results.check_new(args.out, "out", force=args.force)
     with opened(console) as history:
-        if args.cancel:
+        if args.cancel is not None:
             return _cancel(history, args.cancel, console)
-        if args.wait:
-            return _wait(history, args.wait, args.wait_timeout, console)
-        if args.result:
-            return tell(as_it_stands(history, find(history, args.result)), console)
-        return _list(history, args.query, settings, console)
+        if args.list_results or args.query is not None:
+            return _list(history, args.query, settings, console)
+        if args.wait is not None:
+            document = _when_done(history, args.wait, args.wait_timeout)
+        else:
+            document = as_it_stands(history, find(history, args.result))
+    code = tell(document, console, so_far=args.result is not None)
+    text = comparison.text(document) if "answers" in document else document["text"]
+    if not args.out or not text or code == StillRunning.exit_code:
+        return code
+    return results.write(args.out, text, "out", console, force=args.force) or code
 
 
 @contextmanager
@@ -60,7 +70,7 @@ def opened(console: Console) -> Iterator[History]:
 
 def command(flag: str, run_id: str) -> str:
     """What to type for a run, from any directory."""
-    return f"python3 {shlex.quote(os.path.realpath(sys.argv[0]))} {flag} {run_id}"
+    return f"python3 {shlex.quote(os.path.abspath(sys.argv[0]))} {flag} {run_id}"
 
 
 def as_it_stands(history: History, kept: Kept) -> dict[str, Any]:
@@ -74,7 +84,8 @@ def as_it_stands(history: History, kept: Kept) -> dict[str, Any]:
     answer = replace(restored(document), fault=_working(kept) if kept.alive else _gone(kept))
     document = {**document, "status": answer.status, "error": envelope(answer, None)["error"]}
     if not kept.alive:
-        history.bury(kept.id, document)
+        with suppress(NotSetUp):  # a disk that cannot be written does not keep it from being read
+            history.bury(kept.id, document)
     return document
 
 
@@ -101,14 +112,15 @@ def _gone(kept: Kept) -> Fault:
     return ProviderFailure(what, "ask again", retryable=True)
 
 
-def tell(document: dict[str, Any], console: Console) -> int:
-    """Print an envelope, or a comparison, as the call itself would have; the exit code it stands for."""
+def tell(document: dict[str, Any], console: Console, *, so_far: bool = False) -> int:
+    """Print an envelope, or a comparison, as the call itself would have; the exit code it stands for. ``so_far``: also
+    the text of a run that is still at work."""
     if "answers" in document:
         return _tell_comparison(document, console)
     answer = restored(document)
     if console.json:
         console.document(document)
-    elif answer.text and not isinstance(answer.fault, StillRunning):
+    elif answer.text and (so_far or not isinstance(answer.fault, StillRunning)):
         _show(answer, console)
     if answer.fault:
         console.fault(answer.fault)
@@ -149,14 +161,15 @@ def find(history: History, id: str) -> Kept:
     raise BadInput(f"no run {id} is kept", f"see {command('--list-results', '').strip()}")
 
 
-def _wait(history: History, id: str, patience: float, console: Console) -> int:
-    """No notice comes when another process finishes, so the file is looked at."""
+def _when_done(history: History, id: str, patience: float) -> dict[str, Any]:
+    """The envelope of a run, as it stands after so many seconds at most. No notice comes when another process finishes,
+    so the file is looked at."""
     deadline = time.monotonic() + patience
     kept = find(history, id)
     while kept.finished is None and kept.alive and time.monotonic() < deadline:
         time.sleep(min(GLANCE, max(0.0, deadline - time.monotonic())))
         kept = find(history, kept.id)
-    return tell(as_it_stands(history, kept), console)
+    return as_it_stands(history, kept)
 
 
 def _cancel(history: History, id: str, console: Console) -> int:
@@ -178,7 +191,8 @@ def stop(history: History, kept: Kept) -> Kept:
     told = False
     while kept.finished is None and kept.alive and time.monotonic() < deadline:
         if not told and process.alive(kept.process):
-            os.kill(kept.process.pid, signal.SIGTERM)
+            with suppress(ProcessLookupError):  # it has just ended
+                os.kill(kept.process.pid, signal.SIGTERM)
             told = True
         time.sleep(GLANCE / 4)
         kept = find(history, kept.id)

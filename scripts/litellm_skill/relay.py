@@ -41,11 +41,13 @@ class _Stream:
     target: int
     waiting: bytearray = field(default_factory=bytearray)
     open: bool = True
+    begun: bool = False
     broken: bool = False
 
     def read(self) -> None:
         piece = os.read(self.source, FULL)
         self.open = bool(piece)
+        self.begun |= bool(piece)
         if not self.broken:
             self.waiting += piece
 
@@ -53,6 +55,8 @@ class _Stream:
         """A reader that has gone, or a full disk, does not end the work."""
         try:
             del self.waiting[: os.write(self.target, self.waiting[:PIECE])]
+        except BlockingIOError:  # another process was faster to fill it
+            return
         except OSError:
             self.broken = True
             self.waiting.clear()
@@ -174,14 +178,15 @@ def _close_all_but(kept: int) -> None:
 
 
 def _copy(worker: int, streams: list[_Stream], woken: int, deadline: float) -> Relayed:
-    """Until the worker has ended and all is written, the time is up, or a signal says to leave."""
-    code, last = None, deadline
+    """Until the worker has ended and all is written, the time is up, or a signal says to leave. What has begun to
+    be printed is printed to its end: half a document is of no use."""
+    output, code, last = streams[0], None, deadline
     while True:
         left = last - time.monotonic()
         waiting = any(stream.waiting for stream in streams)
         if code is not None and not waiting and (left <= 0 or not any(stream.open for stream in streams)):
             return Relayed(code)
-        if time.monotonic() >= deadline:
+        if time.monotonic() >= deadline and not output.begun:
             return Relayed(code)
         told = _pass_on(streams, woken, max(left, LAST))
         if told - {signal.SIGCHLD}:
@@ -194,13 +199,23 @@ def _pass_on(streams: list[_Stream], woken: int, patience: float) -> set[int]:
     """Wait for something to do, and do it; the signals that came."""
     readable = [stream.source for stream in streams if stream.open and len(stream.waiting) < FULL]
     writable = [stream.target for stream in streams if stream.waiting]
-    reads, writes, _ = select.select([woken, *readable], writable, [], patience)
+    ready = _ready([woken, *readable], writable, patience)
     for stream in streams:
-        if stream.source in reads:
+        if stream.source in ready:
             stream.read()
-        if stream.target in writes:
+        if stream.target in ready:
             stream.write()
-    return set(os.read(woken, 64)) if woken in reads else set()
+    return set(os.read(woken, 64)) if woken in ready else set()
+
+
+def _ready(readable: list[int], writable: list[int], patience: float) -> set[int]:
+    """Not by ``select.select``, which knows no descriptor above 1023: a host may have left that many open."""
+    poll = select.poll()
+    for number in readable:
+        poll.register(number, select.POLLIN)
+    for number in writable:
+        poll.register(number, select.POLLOUT)
+    return {number for number, _ in poll.poll(patience * 1000)}
 
 
 def _exit_code(worker: int) -> int | None:

@@ -36,6 +36,13 @@ def way(args: argparse.Namespace, journal: Journal, console: Console) -> Way:
     return Way.RELAYED if outlives else Way.HERE
 
 
+def unrecorded(how: Way) -> Way:
+    """The way of a run that could not be written down, so that nobody could ask for it later. Raises NotSetUp."""
+    if how is Way.BACKGROUND:
+        raise NotSetUp("--background is not possible: nothing would hold the answer", "leave it out")
+    return Way.HERE
+
+
 def timeout(args: argparse.Namespace, how: Way, *, local: bool) -> float:
     """Seconds that the work itself may take. Under an agent ``--timeout`` is how long its command waits."""
     if how is Way.RELAYED:
@@ -72,7 +79,14 @@ def _begun(run_id: str, console: Console) -> int:
     else:
         console.show(f"{run_id}\n")
         console.note(f"next: {recall.command('--wait', run_id)}")
+    _warn(console)
     return 0
+
+
+def _warn(console: Console) -> None:
+    """Of what the host does to the worker."""
+    if console.host and console.host.at_end:
+        console.note(f"warning: {console.host.at_end}")
 
 
 def _left(run_id: str, console: Console, *, stop: bool) -> int:
@@ -82,6 +96,6 @@ def _left(run_id: str, console: Console, *, stop: bool) -> int:
         if stop:
             kept = recall.stop(history, kept)
         code = recall.tell(recall.as_it_stands(history, kept), console)
-    if code == StillRunning.exit_code and console.host and console.host.at_end:
-        console.note(f"warning: {console.host.at_end}")
+    if code == StillRunning.exit_code:
+        _warn(console)
     return code

@@ -77,18 +77,18 @@ def fits(starts: Sequence[tuple[float, int]], limit: RateLimit) -> bool:
 @pytest.mark.parametrize(
     ("limit", "calls", "starts"),
     [
-        (RateLimit(rpm=1), [(0, 1), (10, 1), (61, 1), (500, 1)], [0, 62, 124, 500]),
-        (RateLimit(rpm=2), [(0, 1)] * 5, [0, 0, 62, 62, 124]),
-        (RateLimit(rpm=2), [(0, 1), (30, 1), (31, 1), (32, 1), (33, 1)], [0, 30, 62, 92, 124]),
-        (RateLimit(rpm=3), [(0, 1), (61.9, 1), (61.9, 1), (61.9, 1), (62, 1)], [0, 61.9, 61.9, 62, 123.9]),
-        (RateLimit(rpm=1), [(0, 1), (62, 1)], [0, 62]),
-        (RateLimit(tpm=100), [(0, 60), (0, 60), (0, 40), (0, 1), (0, 40)], [0, 62, 0, 62, 124]),
-        (RateLimit(tpm=100), [(0, 100), (5, 100)], [0, 62]),
-        (RateLimit(tpm=100), [(0, 250), (1, 10), (2, 90), (3, 1)], [0, 62, 62, 124]),
-        (RateLimit(tpm=100), [(0, 10), (1, 250), (2, 1)], [0, 62, 124]),
-        (RateLimit(tpm=100), [(0, 60), (30, 50), (31, 40)], [0, 62, 31]),
-        (RateLimit(tpm=100), [(0, 60), (30, 50), (40, 55)], [0, 62, 124]),
-        (RateLimit(rpm=2, tpm=100), [(0, 10), (0, 10), (0, 95), (0, 5), (0, 5)], [0, 0, 62, 62, 124]),
+        (RateLimit(rpm=1), [(0, 1), (10, 1), (61, 1), (500, 1)], [0, 65, 130, 500]),
+        (RateLimit(rpm=2), [(0, 1)] * 5, [0, 0, 65, 65, 130]),
+        (RateLimit(rpm=2), [(0, 1), (30, 1), (31, 1), (32, 1), (33, 1)], [0, 30, 65, 95, 130]),
+        (RateLimit(rpm=3), [(0, 1), (64.9, 1), (64.9, 1), (64.9, 1), (65, 1)], [0, 64.9, 64.9, 65, 129.9]),
+        (RateLimit(rpm=1), [(0, 1), (65, 1)], [0, 65]),
+        (RateLimit(tpm=100), [(0, 60), (0, 60), (0, 40), (0, 1), (0, 40)], [0, 65, 0, 65, 130]),
+        (RateLimit(tpm=100), [(0, 100), (5, 100)], [0, 65]),
+        (RateLimit(tpm=100), [(0, 250), (1, 10), (2, 90), (3, 1)], [0, 65, 65, 130]),
+        (RateLimit(tpm=100), [(0, 10), (1, 250), (2, 1)], [0, 65, 130]),
+        (RateLimit(tpm=100), [(0, 60), (30, 50), (31, 40)], [0, 65, 31]),
+        (RateLimit(tpm=100), [(0, 60), (30, 50), (40, 55)], [0, 65, 130]),
+        (RateLimit(rpm=2, tpm=100), [(0, 10), (0, 10), (0, 95), (0, 5), (0, 5)], [0, 0, 65, 65, 130]),
         (RateLimit(rpm=10**9, tpm=10**12), [(0, 10**11)] * 4, [0, 0, 0, 0]),
     ],
 )
@@ -101,20 +101,20 @@ def test_each_call_starts_as_early_as_the_others_allow(
     assert fits(sorted(zip(given, sizes, strict=True)), limit)
 
 
-@pytest.mark.parametrize(("patience_s", "given"), [(61.9, False), (62.0, True), (0.0, False), (-1.0, False)])
+@pytest.mark.parametrize(("patience_s", "given"), [(64.9, False), (65.0, True), (0.0, False), (-1.0, False)])
 def test_who_cannot_wait_so_long_is_told_when(connection: sqlite3.Connection, patience_s: float, given: bool) -> None:
     limit = RateLimit(rpm=1, tpm=1000)
     ask(connection, limit, tokens=7)
     if given:
-        assert ask(connection, limit, patience_s=patience_s).wait_s == 62
+        assert ask(connection, limit, patience_s=patience_s).wait_s == 65
         return
     with pytest.raises(LimitReached) as caught:
         ask(connection, limit, patience_s=patience_s)
     fault = caught.value
-    when = time.strftime("%H:%M:%S", time.localtime(NOW + 62))
+    when = time.strftime("%H:%M:%S", time.localtime(NOW + 65))
     what = f"{MODEL} is limited to 1 request and 1,000 tokens a minute, and its next call may start at {when}"
     assert (fault.message, fault.hint) == (what, AGAIN)
-    assert (fault.exit_code, fault.retryable, fault.retry_after) == (7, True, 62)
+    assert (fault.exit_code, fault.retryable, fault.retry_after) == (7, True, 65)
     assert slots(connection) == [(0, 7)]
 
 
@@ -138,7 +138,7 @@ def test_a_prompt_larger_than_the_limit_never_goes(
     assert slots(connection) == []
 
 
-@pytest.mark.parametrize(("counted", "wait_s"), [(10, 0), (40, 0), (41, 62), (500, 62)])
+@pytest.mark.parametrize(("counted", "wait_s"), [(10, 0), (40, 0), (41, 65), (500, 65)])
 def test_the_real_count_takes_the_place_of_the_estimate(
     connection: sqlite3.Connection, counted: int, wait_s: float
 ) -> None:
@@ -152,14 +152,14 @@ def test_a_slot_given_back_is_free_and_moves_nobody(connection: sqlite3.Connecti
     limit = RateLimit(rpm=1)
     ask(connection, limit)
     second, third = ask(connection, limit), ask(connection, limit)
-    assert (second.wait_s, third.wait_s) == (62, 124)
+    assert (second.wait_s, third.wait_s) == (65, 130)
     ratelimits.give_back(connection, second.id)
-    assert slots(connection) == [(0, 1), (124, 1)]
-    assert ask(connection, limit, 5).wait_s == 57
-    assert ask(connection, limit, 6).wait_s == 180
+    assert slots(connection) == [(0, 1), (130, 1)]
+    assert ask(connection, limit, 5).wait_s == 60
+    assert ask(connection, limit, 6).wait_s == 189
     ratelimits.give_back(connection, second.id)
     ratelimits.correct(connection, second.id, 9)
-    assert [at for at, _ in slots(connection)] == [0, 62, 124, 186]
+    assert [at for at, _ in slots(connection)] == [0, 65, 130, 195]
 
 
 def test_the_clock_is_read_when_the_file_is_ours(connection: sqlite3.Connection) -> None:
@@ -176,7 +176,7 @@ def test_the_clock_is_read_when_the_file_is_ours(connection: sqlite3.Connection)
 
 def test_models_do_not_share_a_limit(connection: sqlite3.Connection) -> None:
     limit = RateLimit(rpm=1)
-    assert [ask(connection, limit, model=model).wait_s for model in ("a/b", "a/c", "a/b")] == [0, 0, 62]
+    assert [ask(connection, limit, model=model).wait_s for model in ("a/b", "a/c", "a/b")] == [0, 0, 65]
 
 
 def test_calls_are_served_in_the_order_they_came(connection: sqlite3.Connection) -> None:

@@ -193,10 +193,9 @@ def test_continue_means_this_folder(
         if prompt:
             run("call_model", prompt, *ASK)
     outcome = run("call_model", "y", *ASK, "-c")
-    assert outcome.code == 0
-    assert outcome.stderr.startswith("warning: nothing was asked in this folder; going on with ")
-    assert outcome.stderr.endswith(f" from {elsewhere}\n")
-    assert last(wires) == [("user", "x"), ("assistant", "You said: x"), ("user", "y")]
+    assert (outcome.code, len(wires.requests)) == (2, 2)
+    assert outcome.stderr.startswith("error: nothing was asked in this folder yet\nnext: --thread ")
+    assert outcome.stderr.endswith(f", from {elsewhere}\n")
     monkeypatch.chdir(here)
     assert run("call_model", "b", *ASK, "-c").stderr == ""
     assert last(wires) == [("user", "a"), ("assistant", "You said: a"), ("user", "b")]
@@ -258,10 +257,9 @@ def test_a_thread_at_work_is_waited_for(
     with closing(History(database.connect(os.environ))) as history:
         asked = [{"role": "user", "content": "a"}]
         history.begin(NewRun("the-run", "a.py", str(tmp_path), OPENAI, "talk", 0, asked, {}, time.time() + 60))
-    outcome = run("call_model", "b", *ASK, "-c", "--timeout", "1")
+    outcome = run("call_model", "b", *ASK, "--thread", "talk", "--timeout", "1")
     assert (outcome.code, outcome.stdout, wires.requests) == (11, "", ())
-    warning, error, hint = outcome.stderr.splitlines()
-    assert warning.startswith("warning: nothing was asked in this folder; going on with talk from ")
+    error, hint = outcome.stderr.splitlines()
     assert error == "error: another run is at work on conversation talk"
     assert "--wait the-run" in hint
     assert json.loads(run("call_model", "--list-results", "--json").stdout)["runs"][0]["run_id"] == "the-run"

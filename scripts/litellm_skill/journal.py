@@ -30,7 +30,7 @@ T = TypeVar("T")
 OFF = ("off", "0", "false", "no")
 NAME = re.compile(r"\w[\w.-]{0,63}")
 RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
-EVERY = 0.5  # seconds between two writes of streamed text
+EVERY = 0.25  # seconds between two writes of streamed text
 LIKELY_OUTPUT = 800  # tokens, against a limit of tokens a minute; put right when the answer is there
 
 
@@ -81,13 +81,15 @@ class Journal:
         return found
 
     def last_thread(self, directory: str) -> Thread:
-        """The newest conversation of this folder, else, with a note, the newest of all."""
+        """The newest conversation of this folder. Raises BadInput when there is none: another folder's must not be sent
+        by accident."""
         last = self._read(lambda history: history.last_thread(directory), None)
         if last is None:
             raise BadInput("there is no conversation yet to go on with", "ask without --continue")
         id, where = last
         if where != directory:
-            self.console.note(f"warning: nothing was asked in this folder; going on with {id} from {where}")
+            hint = f"--thread {id} goes on with the newest, from {where}"
+            raise BadInput("nothing was asked in this folder yet", hint)
         return self._read(lambda history: history.conversation(id), Thread(id))
 
     def _read(self, what: Callable[[History], T], nothing: T) -> T:
@@ -130,7 +132,7 @@ class Journal:
                 self._use(lambda history, id=id: ledger.take_over(history.connection, id))
 
     def piece(self, text: str) -> None:
-        """Streamed text, written twice a second; ``write`` must be called now and then."""
+        """Streamed text, written four times a second; ``write`` must be called now and then."""
         if self.recording:
             self._unwritten.append(text)
             self.write()

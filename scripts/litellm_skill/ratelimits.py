@@ -26,7 +26,7 @@ WINDOW_S = 60.0
 # A provider counts requests as they arrive, which is some time after their slots: connections are opened, names
 # resolved, the machine is busy. Where one takes longer than a later one, they arrive closer together than their slots
 # are, so slots are spread over this much more than the window.
-MARGIN_S = 2.0
+MARGIN_S = 5.0
 SPAN_S = WINDOW_S + MARGIN_S
 HORIZON_S = 86_400.0  # no call waits for longer; a slot beyond it was given by a clock that has been set back
 _PRUNED = 1000  # rows at a time, so that no call pays for a large clearing

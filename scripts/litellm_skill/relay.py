@@ -1,9 +1,9 @@
 """Outliving the host: the work is done by a worker in a session of its own, and the process that the host sees, and may
 kill, only relays what it prints.
 
-Hosts end a command after a while (Claude Code and OpenCode at 120 s) by killing its process group. The worker is forked
-before LiteLLM is imported, in its own session and with none of the host's pipes, so that it survives that, and no host
-waits for it.
+Hosts end a command after a while (Claude Code and OpenCode at 120 s) by killing its process group, or its children and
+theirs. The worker is forked before LiteLLM is imported, is nobody's child, and has a session of its own and none of the
+host's pipes: so it survives that, and no host waits for it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGCHLD")
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+STARTED, KILLED = b"s", -1
 PIECE = 4096  # bytes; a pipe that select calls writable takes so many at once (PIPE_BUF on Linux, a multiple elsewhere)
 FULL = 65_536  # bytes that wait for a reader; while there are more, the worker is not read from
 LAST = 0.2  # seconds to read what a worker that has ended left; what it started itself may hold its pipes open
@@ -26,7 +27,7 @@ LAST = 0.2  # seconds to read what a worker that has ended left; what it started
 
 @dataclass(frozen=True)
 class Relayed:
-    """How it went: the worker's ``exit_code`` (negative: the signal that killed it), or None while it works on;
+    """How it went: the worker's ``exit_code`` (``KILLED``: it did not live to say one), or None while it works on;
     ``signal``: what made this process leave, if one did."""
 
     exit_code: int | None
@@ -73,11 +74,12 @@ def relay(start: Callable[[], None], work: Callable[[], int], patience: float) -
     with contextlib.ExitStack() as ends:
         readers, writers = _pipes(ends, 2)
         with _woken_by_signals() as woken:
-            worker = _fork(start, work, writers)
+            status = _fork(start, work, writers)
+            ends.callback(os.close, status)
             for writer in writers:
                 os.close(writer)
             streams = [_Stream(*pair) for pair in zip(readers, (1, 2), strict=True)]
-            return _copy(worker, streams, woken, time.monotonic() + patience)
+            return _copy(status, streams, woken, time.monotonic() + patience)
 
 
 def background(start: Callable[[], None], work: Callable[[], int]) -> None:
@@ -85,7 +87,7 @@ def background(start: Callable[[], None], work: Callable[[], int]) -> None:
     with contextlib.ExitStack() as ends:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         ends.callback(os.close, nowhere)
-        _fork(start, work, [nowhere, nowhere])
+        ends.callback(os.close, _fork(start, work, [nowhere, nowhere]))
 
 
 def _pipes(ends: contextlib.ExitStack, count: int) -> tuple[list[int], list[int]]:
@@ -119,50 +121,68 @@ def _numbers() -> list[int]:
 
 
 def _fork(start: Callable[[], None], work: Callable[[], int], writers: list[int]) -> int:
-    """The worker's pid. A signal to this process's group must not reach the worker: signals are held back until it has
-    left that group, and what came before is forgotten there."""
+    """The end of a pipe into which the worker says its exit code; it is closed without one when the worker is killed.
+    A signal to this process's group must not reach the worker: signals are held back until it has left that group, and
+    what came before is forgotten there."""
     sys.stdout.flush()
     sys.stderr.flush()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _numbers())
-    ready, started = os.pipe()
+    status, told = os.pipe()
     try:
-        worker = os.fork()
-        if worker == 0:
-            _live(start, work, writers, started, before)
-        os.close(started)
-        os.read(ready, 1)
-        return worker
+        child = os.fork()
+        if child == 0:
+            _leave_the_family(start, work, writers, told, before)
+        os.close(told)
+        os.waitpid(child, 0)
+        os.read(status, 1)
+        return status
     finally:
-        os.close(ready)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def _leave_the_family(
+    start: Callable[[], None], work: Callable[[], int], writers: list[int], told: int, mask: set[signal.Signals]
+) -> None:
+    """Does not return, in either process: the child ends at once, and its own child is the worker."""
+    try:
+        os.setsid()
+        if os.fork() == 0:
+            _live(start, work, writers, told, mask)
+    finally:
+        os._exit(1)
+
+
 def _live(
-    start: Callable[[], None], work: Callable[[], int], writers: list[int], started: int, mask: set[signal.Signals]
+    start: Callable[[], None], work: Callable[[], int], writers: list[int], told: int, mask: set[signal.Signals]
 ) -> None:
     """The worker's whole life."""
     code = 1
     try:
-        os.setsid()
         _forget_signals()
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         for target, source in enumerate((os.open(os.devnull, os.O_RDONLY), *writers)):
             os.dup2(source, target)
-        _close_all_but(started)
+        _close_all_but(told)
         start()
-        os.close(started)
+        _say(told, STARTED)
         code = work()
         sys.stdout.flush()
         sys.stderr.flush()
     finally:
+        _say(told, bytes([code]))
         os._exit(code)
+
+
+def _say(told: int, word: bytes) -> None:
+    with contextlib.suppress(OSError):  # nobody may be listening any more
+        os.write(told, word)
 
 
 def _forget_signals() -> None:
     signal.set_wakeup_fd(-1)
     for number in _numbers():
         signal.signal(number, signal.SIG_IGN)
-        signal.signal(number, signal.SIG_DFL if number == signal.SIGCHLD else signal.default_int_handler)
+        signal.signal(number, signal.default_int_handler)
 
 
 def _close_all_but(kept: int) -> None:
@@ -177,7 +197,7 @@ def _close_all_but(kept: int) -> None:
                 os.close(number)
 
 
-def _copy(worker: int, streams: list[_Stream], woken: int, deadline: float) -> Relayed:
+def _copy(status: int, streams: list[_Stream], woken: int, deadline: float) -> Relayed:
     """Until the worker has ended and all is written, the time is up, or a signal says to leave. What has begun to
     be printed is printed to its end: half a document is of no use."""
     output, code, last = streams[0], None, deadline
@@ -188,24 +208,26 @@ def _copy(worker: int, streams: list[_Stream], woken: int, deadline: float) -> R
             return Relayed(code)
         if time.monotonic() >= deadline and not output.begun:
             return Relayed(code)
-        told = _pass_on(streams, woken, max(left, LAST))
-        if told - {signal.SIGCHLD}:
-            return Relayed(None, min(told - {signal.SIGCHLD}))
-        if code is None and (code := _exit_code(worker)) is not None:
+        ready = _pass_on(streams, [woken, *([status] if code is None else [])], max(left, LAST))
+        if woken in ready:
+            return Relayed(None, min(os.read(woken, 64)))
+        if status in ready and code is None:
+            told = os.read(status, 1)
+            code = told[0] if told else KILLED
             last = min(deadline, time.monotonic() + LAST)
 
 
-def _pass_on(streams: list[_Stream], woken: int, patience: float) -> set[int]:
-    """Wait for something to do, and do it; the signals that came."""
+def _pass_on(streams: list[_Stream], others: list[int], patience: float) -> set[int]:
+    """Wait for something to do, and do it; the descriptors that were ready."""
     readable = [stream.source for stream in streams if stream.open and len(stream.waiting) < FULL]
     writable = [stream.target for stream in streams if stream.waiting]
-    ready = _ready([woken, *readable], writable, patience)
+    ready = _ready([*others, *readable], writable, patience)
     for stream in streams:
         if stream.source in ready:
             stream.read()
         if stream.target in ready:
             stream.write()
-    return set(os.read(woken, 64)) if woken in ready else set()
+    return ready
 
 
 def _ready(readable: list[int], writable: list[int], patience: float) -> set[int]:
@@ -216,8 +238,3 @@ def _ready(readable: list[int], writable: list[int], patience: float) -> set[int
     for number in writable:
         poll.register(number, select.POLLOUT)
     return {number for number, _ in poll.poll(patience * 1000)}
-
-
-def _exit_code(worker: int) -> int | None:
-    pid, status = os.waitpid(worker, os.WNOHANG)
-    return os.waitstatus_to_exitcode(status) if pid else None

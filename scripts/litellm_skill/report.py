@@ -43,7 +43,7 @@ def for_host(text: str, source: str, result_file: str | None, fence: str) -> str
     path = f"full answer: {result_file}\n" if result_file else ""
     text = printable(text)
     room = HOST_LIMIT - len(head) - len(tail) - len(path) - 100
-    if len(text) > room:
+    if len(text) > room and result_file:  # else the rest would be lost
         path = f"cut after {room} of {len(text)} characters; {path}"
         text = text[:room]
     return f"{head}{text}{tail}{path}"

@@ -27,14 +27,17 @@ def open_file(run_id: str, environ: Mapping[str, str]) -> TextIO | None:
     """A new private file (0600) in the state directory, else in a private one under ``$TMPDIR``; its path is its
     ``name``. None when neither can be written, which must not cost the answer."""
     for parent in (lambda: state_directory(environ), _temporary_directory):
-        try:
-            directory = private_directory(private_directory(parent()) / "results")
-            _forget_old(directory)
-            path = directory / f"{run_id}.txt"
-            return open(path, "x", encoding="utf-8", errors="backslashreplace", newline="", opener=_private_file)
-        except OSError:
-            continue
+        with contextlib.suppress(OSError):
+            return _open(parent(), run_id)
     return None
+
+
+def _open(parent: Path, run_id: str) -> TextIO:
+    """Raises OSError."""
+    directory = private_directory(private_directory(parent) / "results")
+    _forget_old(directory)
+    path = directory / f"{run_id}.txt"
+    return open(path, "x", encoding="utf-8", errors="backslashreplace", newline="", opener=_private_file)
 
 
 def _forget_old(directory: Path) -> None:
@@ -51,6 +54,7 @@ class Transcript:
     def __init__(self, file: TextIO | None, secrets: Sequence[str], readers: Sequence[Callable[[str], None]]) -> None:
         self._file = file
         self._secrets = secrets
+        self._came: list[str] = []
         self._redactor = Redactor(secrets)
         self._readers = readers
 
@@ -81,16 +85,26 @@ class Transcript:
         return None
 
     def _keep(self, text: str) -> None:
+        self._came.append(text)
         if text and self._file:
             try:
                 self._file.write(text)
                 self._file.flush()
             except OSError:  # a full disk must not cost the answer
-                with contextlib.suppress(OSError):
-                    self._file.close()
-                self._file = None
+                self._file = self._elsewhere(self._file)
         for reader in self._readers if text else ():
             reader(text)
+
+    def _elsewhere(self, full: TextIO) -> TextIO | None:
+        """All that came, in a file among the temporary ones; None when there can be none either."""
+        with contextlib.suppress(OSError):
+            full.close()
+        with contextlib.suppress(OSError):
+            file = _open(_temporary_directory(), Path(full.name).stem)
+            file.write("".join(self._came))
+            file.flush()
+            return file
+        return None
 
 
 def _private_file(path: str, flags: int) -> int:

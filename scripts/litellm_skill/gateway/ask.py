@@ -24,7 +24,7 @@ from litellm_skill.gateway.reply import Received
 from litellm_skill.tools import ToolCall
 
 PARAGRAPH = "\n\n"  # between what a model says before and after its tools ran
-TICK = 0.5  # seconds
+TICK = 0.25  # seconds
 FIRST_WAIT = 0.5  # seconds; doubled with every retry, and jittered
 # Another model helps against everything but these: what we did wrong, a refusal by policy, the user's own stop.
 NO_FALLBACK = (faults.BadInput, faults.PolicyRefusal, Interrupted)
@@ -48,7 +48,7 @@ class Patience:
 @dataclass(frozen=True)
 class Listener:
     """``text`` gets each piece of the answer as it comes, ``note`` a line for every wait; ``redact`` takes keys out of
-    what a provider said; ``tick`` is called twice a second."""
+    what a provider said; ``tick`` is called four times a second."""
 
     text: Callable[[str], None]
     note: Callable[[str], None]

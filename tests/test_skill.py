@@ -53,7 +53,8 @@ def test_nothing_in_it_is_rewritten_by_a_host() -> None:
 
 @pytest.mark.parametrize("text", [SKILL, README], ids=["SKILL.md", "README.md"])
 def test_every_flag_that_is_named_exists(text: str, run) -> None:
-    from_help = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", run("call_model", "--help").stdout))
+    help = "".join(run(path.stem, "--help").stdout for path in (ROOT / "scripts").glob("*.py"))
+    from_help = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", help))
     commands = "\n".join(line for line in text.splitlines() if "uv " not in line and "pytest" not in line)
     named = set(re.findall(r"(?<=[ `(])--?[a-z][a-z-]*(?=[\s`,.:;)\]])", commands))
     assert named - from_help - {"-k"} == set()

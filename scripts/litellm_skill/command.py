@@ -128,6 +128,32 @@ def add_judging(flags: argparse.ArgumentParser) -> None:
     group.add_argument("--md", metavar="FILE", help="the same as Markdown")
 
 
+def add_candidates(flags: argparse.ArgumentParser) -> None:
+    group = flags.add_argument_group("whom to ask")
+    group.add_argument(
+        *("-m", "--model"),
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a model to choose from (repeatable); default: what models.toml says for the task",
+    )
+    group.add_argument("--strong", metavar="NAME", help="asked when the check fails (default: the best you have)")
+    group.add_argument("--baseline", metavar="NAME", help="what savings are measured by (default: the strong one)")
+    group.add_argument("--task", metavar="T", help="in place of the rules: code, math, choice, extract, writing …")
+    group.add_argument("--needs", metavar="A,B", help="abilities: vision, tools, schema, pdf, reasoning")
+    _add_access(group)
+    checks = flags.add_argument_group("how to check")
+    checks.add_argument(
+        "--check", metavar="C", help="agree, parse, schema or none; default: agree for short answers, else parse"
+    )
+    checks.add_argument("--check-cmd", metavar="CMD", help="your own test: the answer's code on stdin and as {file}")
+    checks.add_argument("--check-judge", metavar="MODEL", help="let this model say whether the answer will do")
+    checks.add_argument("--explain", action="store_true", help="say why, for every model, on stderr")
+    checks.add_argument("--audit", type=share, metavar="P", help="ask the strong model, too, for this share (0 to 1)")
+    checks.add_argument("--max-loss", type=share, metavar="L", help="audit all until at most this share is lost")
+    checks.add_argument("--audit-report", action="store_true", help="what the audits have shown; asks nobody")
+
+
 def _add_access(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--env-file", metavar="F", help="read this .env and no other")
     group.add_argument("--config", metavar="F", help="a LiteLLM model_list (YAML): its model_names are models to name")
@@ -277,6 +303,14 @@ def whole(text: str) -> int:
 def seconds(text: str) -> float:
     """An argparse type: a positive, finite number of seconds."""
     return _positive(text, "a positive number of seconds")
+
+
+def share(text: str) -> float:
+    """An argparse type: from 0 to 1."""
+    number = _number(text)
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share from 0 to 1")
+    return number
 
 
 def usd(text: str) -> float:

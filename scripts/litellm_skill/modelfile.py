@@ -14,6 +14,11 @@ from litellm_skill.faults import BadInput
 _FLAGS = ("vision", "tools", "schema", "reasoning", "pdf")
 _SIZES = ("context", "max_output")  # tokens
 _RATES = {"rpm": "requests", "tpm": "tokens"}  # a minute
+TASKS = (
+    *("code", "code-reading", "math", "choice", "extract"),
+    *("translate", "summarise", "writing", "reasoning", "simple"),
+)
+ROLES = ("cheap", "code", "best", "reasoning")  # the weakest first
 
 
 @dataclass(frozen=True)
@@ -25,9 +30,19 @@ class Stated:
 
 
 @dataclass(frozen=True)
+class Preference:
+    """One ``[tasks.name]`` table. ``floor``: the weakest role whose answer is taken unchecked; ``models``: roles,
+    ``provider:role``, aliases and ids, to choose the cheapest of. "" and () where nothing is said."""
+
+    floor: str = ""
+    models: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class ModelFile:
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     roles: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    tasks: Mapping[str, Preference] = field(default_factory=dict)
     models: Mapping[str, Stated] = field(default_factory=dict)
     retired: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     provider_names: Mapping[str, str] = field(default_factory=dict)
@@ -57,6 +72,7 @@ def merge(shipped: ModelFile, user: ModelFile) -> ModelFile:
     return ModelFile(
         aliases={**shipped.aliases, **user.aliases},
         roles=roles,
+        tasks={**shipped.tasks, **{name: _preferred(shipped.tasks.get(name), own) for name, own in user.tasks.items()}},
         models={**shipped.models, **{id: _laid_over(shipped.models.get(id), said) for id, said in user.models.items()}},
         retired={**shipped.retired, **user.retired},
         provider_names=names,
@@ -71,6 +87,12 @@ def _laid_over(shipped: Stated | None, user: Stated) -> Stated:
     if shipped is None:
         return user
     return Stated(user.same_as or shipped.same_as, {**shipped.facts, **user.facts})
+
+
+def _preferred(shipped: Preference | None, user: Preference) -> Preference:
+    if shipped is None:
+        return user
+    return Preference(user.floor or shipped.floor, user.models or shipped.models)
 
 
 def _wrong(path: Path, key: str, what: str) -> BadInput:
@@ -146,6 +168,18 @@ def _fact(path: Path, key: str, value: object) -> object:
     raise _wrong(path, key, f"unknown; known are same_as, price, mode, {', '.join((*_SIZES, *_FLAGS, *_RATES))}")
 
 
+def _tasks(path: Path, key: str, value: object) -> dict[str, Preference]:
+    tasks = _table_of(_table_of(_texts))(path, key, value)
+    for name, said in tasks.items():
+        if name not in TASKS:
+            raise _wrong(path, f"{key}.{_quoted(name)}", f"unknown; known are {', '.join(TASKS)}")
+        if odd := sorted(said.keys() - {"floor", "models"}):
+            raise _wrong(path, f"{key}.{name}.{_quoted(odd[0])}", "unknown; known are floor, models")
+        if "floor" in said and (len(said["floor"]) != 1 or said["floor"][0] not in ROLES):
+            raise _wrong(path, f"{key}.{name}.floor", f"expected one of {', '.join(ROLES)}")
+    return {name: Preference("".join(said.get("floor", ())), said.get("models", ())) for name, said in tasks.items()}
+
+
 def _typed(path: Path, key: str, value: object, right: bool, expected: str) -> object:
     if not right:
         raise _wrong(path, key, expected)
@@ -156,6 +190,7 @@ _SECTIONS: dict[str, Callable[[Path, str, object], Any]] = {
     "aliases": _aliases,
     "roles": _table_of(_table_of(_id)),
     "models": _models,
+    "tasks": _tasks,
     "retired": _table_of(_texts),
     "provider_names": _table_of(_text),
     "vendor_order": _texts,

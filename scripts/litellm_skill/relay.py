@@ -133,7 +133,8 @@ def _fork(start: Callable[[], None], work: Callable[[], int], writers: list[int]
         if child == 0:
             _leave_the_family(start, work, writers, told, before)
         os.close(told)
-        os.waitpid(child, 0)
+        with contextlib.suppress(ChildProcessError):  # where SIGCHLD is ignored nobody needs to wait
+            os.waitpid(child, 0)
         os.read(status, 1)
         return status
     finally:

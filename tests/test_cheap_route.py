@@ -1,0 +1,220 @@
+"""The cheapest model that will do, as users type it: decision, check, escalation, bill, audits."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Outcome
+from provider_server import ProviderServer, Reply, Usage
+
+Run = Callable[..., Outcome]
+PRICES = """
+[models."openai/cheap-a"]
+price = { input = 1.0, output = 2.0 }
+context = 8000
+[models."gemini/gemini-cheap-b"]
+price = { input = 1.0, output = 2.0 }
+context = 8000
+[models."anthropic/claude-strong"]
+price = { input = 50.0, output = 100.0 }
+context = 8000
+"""
+A, B, STRONG = "openai/cheap-a", "gemini/gemini-cheap-b", "anthropic/claude-strong"
+PATH = {
+    A: "/v1/chat/completions",
+    B: "/v1beta/models/gemini-cheap-b:generateContent",
+    STRONG: "/v1/messages",
+}
+ROUTE = ["-m", A, "-m", B, "--strong", STRONG]
+MATH = "What is 17 percent of 2340?"
+TOKENS = Usage(input=1000, output=1000)
+CHEAP_USD, STRONG_USD = 0.003, 0.15
+
+
+@pytest.fixture
+def wires(provider: ProviderServer, monkeypatch: pytest.MonkeyPatch) -> ProviderServer:
+    for name, path in {"OPENAI_BASE_URL": "/v1", "ANTHROPIC_BASE_URL": "", "GEMINI_API_BASE": "/v1beta"}.items():
+        monkeypatch.setenv(name, provider.url + path)
+    for name in ("OPENAI", "ANTHROPIC", "GEMINI"):
+        monkeypatch.setenv(f"{name}_API_KEY", f"key-of-{name.lower()}-0123456789")
+    file = Path(os.environ["XDG_CONFIG_HOME"], "litellm-skill", "models.toml")
+    file.parent.mkdir()
+    file.write_text(PRICES)
+    return provider
+
+
+def play(server: ProviderServer, **texts: str | int) -> None:
+    """A model's answer by a text, or a status."""
+    for name, text in texts.items():
+        path = PATH[{"a": A, "b": B, "strong": STRONG}[name]]
+        reply = Reply(status=text) if isinstance(text, int) else Reply(text=text, usage=TOKENS)
+        server.reply(*[reply] * 4, path=path)
+
+
+def document(outcome: Outcome) -> dict[str, Any]:
+    return json.loads(outcome.stdout)
+
+
+@pytest.mark.parametrize(
+    ("texts", "answer", "verdicts", "usd"),
+    [
+        ({"a": "It is 397.8", "b": "**397.80**"}, A, ["agree", "agree"], 2 * CHEAP_USD),
+        (
+            {"a": "It is 397.8", "b": "400", "strong": "397.8"},
+            STRONG,
+            ["disagree", "disagree", "escalated"],
+            2 * CHEAP_USD + STRONG_USD,
+        ),
+        ({"a": "no idea", "b": "397.8", "strong": "397.8"}, STRONG, ["unreadable"] * 2 + ["escalated"], None),
+    ],
+)
+def test_two_cheap_ones_are_compared(
+    run: Run, wires: ProviderServer, texts: dict[str, str], answer: str, verdicts: list[str], usd: float | None
+) -> None:
+    play(wires, **texts)
+    outcome = run("cheap_route", MATH, *ROUTE, "--check", "agree", "--json", "-q")
+    found = document(outcome)
+    assert (outcome.code, outcome.stderr, found["model_requested"]) == (0, "", answer)
+    assert [step["verdict"] for step in found["route"]["steps"]] == verdicts
+    assert found["route"]["task"] == "math"
+    if usd is not None:
+        assert found["cost_usd"] == pytest.approx(usd)
+        assert found["route"]["saved_usd"] == pytest.approx(STRONG_USD - usd)
+
+
+def test_the_default_compares_where_that_pays(run: Run, wires: ProviderServer) -> None:
+    play(wires, a="397.8", b="397.8")
+    assert document(run("cheap_route", MATH, *ROUTE, "--json", "-q"))["route"]["check"] == "agree"
+    play(wires, a="A lovely sea.")
+    found = document(run("cheap_route", "Write a poem about the sea", *ROUTE, "--json", "-q"))
+    assert (found["route"]["check"], found["route"]["steps"][0]["verdict"]) == ("parse", "readable")
+    assert len(wires.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("command", "answer", "verdict"),
+    [
+        ("grep -q print", A, "passed"),
+        ("grep -q print {file}", A, "passed"),
+        ("grep -q nothing", STRONG, "failed"),
+        ("no-such-program", STRONG, "check failed to run"),
+        ("sh -c 'env | grep -q KEY'", STRONG, "failed"),
+    ],
+)
+def test_the_users_own_test(run: Run, wires: ProviderServer, command: str, answer: str, verdict: str) -> None:
+    play(wires, a="Here:\n```python\nprint(1)\n```", strong="```python\nprint(2)\n```")
+    found = document(run("cheap_route", "Write code that prints 1", *ROUTE, "--check-cmd", command, "--json", "-q"))
+    assert (found["model_requested"], found["route"]["steps"][0]["verdict"]) == (answer, verdict)
+
+
+def test_a_judge(run: Run, wires: ProviderServer) -> None:
+    play(wires, a="A sea.", strong="A lovely sea.")
+    wires.reply(Reply(text='{"good": false}', usage=TOKENS), path="/v1beta/models/gemini-judge:generateContent")
+    argv = ["Write a poem", *ROUTE, "--check-judge", "gemini/gemini-judge", "--json", "-q"]
+    found = document(run("cheap_route", *argv))
+    assert found["text"] == "A lovely sea."
+    assert [step["verdict"] for step in found["route"]["steps"]] == ["failed", "judge", "escalated"]
+    assert found["cost_usd"] is None
+
+
+def test_the_strong_one_is_down(run: Run, wires: ProviderServer) -> None:
+    """The cheap answer is given for what it is worth."""
+    play(wires, a="1", b="2", strong=401)
+    outcome = run("cheap_route", MATH, *ROUTE, "--json", "--retries", "0", "-q")
+    found = document(outcome)
+    assert (outcome.code, found["status"], found["text"]) == (3, "partial", "1")
+    assert "did not pass (disagree)" in found["warnings"][0]
+
+
+def test_straight_to_strong(run: Run, wires: ProviderServer) -> None:
+    """Two cheap ones that cost more than the strong one save nothing."""
+    play(wires, a="1")
+    argv = ["-m", STRONG, "-m", B, "--strong", A, "--check", "agree", "--json", "-q"]
+    found = document(run("cheap_route", MATH, *argv))
+    assert (found["model_requested"], found["route"]["straight_to_strong"], len(wires.requests)) == (A, True, 1)
+
+
+def test_explained_without_a_socket(run: Run, wires: ProviderServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a socket was opened")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    outcome = run("cheap_route", MATH, *ROUTE, "--explain", "--dry-run")
+    assert outcome.code == 0
+    assert outcome.stdout.endswith("would be asked first. Nothing was sent.\n")
+    assert outcome.stderr.startswith("task: math")
+    assert f"-> {A}: about " in outcome.stderr
+    found = document(run("cheap_route", MATH, *ROUTE, "--dry-run", "--json", "-q"))
+    assert {one["model"] for one in found["route"]["candidates"]} == {A, B}
+
+
+def test_a_dry_run_does_not_pay_for_litellm(run_process: Callable[..., Outcome], tmp_path: Path) -> None:
+    env = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "OPENAI_API_KEY": "key-of-openai-0123456789"}
+    outcome = run_process("cheap_route", MATH, "--explain", "--dry-run", env=env | {"PYTHONVERBOSE": "1"})
+    assert outcome.code == 0
+    assert "import 'litellm_skill.routing'" in outcome.stderr
+    assert "import 'litellm'" not in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "said"),
+    [
+        (["--task", "magic"], 2, "--task magic: unknown"),
+        (["--check", "magic"], 2, "--check magic: unknown"),
+        (["--check", "schema"], 2, "has no schema"),
+        (["--check", "agree", "--check-cmd", "true"], 2, "one at a time"),
+        (["--check-cmd", "'"], 2, "cannot be read"),
+        (["--needs", "wings"], 2, "--needs wings: unknown"),
+        (["--audit", "2"], 2, "not a share"),
+        (["-c"], 2, "no conversation"),
+    ],
+)
+def test_bad_input(run: Run, wires: ProviderServer, argv: list[str], code: int, said: str) -> None:
+    outcome = run("cheap_route", MATH, *ROUTE, *argv)
+    assert (outcome.code, outcome.stdout, wires.requests) == (code, "", ())
+    assert said in outcome.stderr
+
+
+def test_nobody_to_ask(run: Run) -> None:
+    outcome = run("cheap_route", MATH)
+    assert (outcome.code, outcome.stdout) == (2, "")
+    assert "no model to choose from" in outcome.stderr
+
+
+def test_audits_are_counted(run: Run, wires: ProviderServer) -> None:
+    assert run("cheap_route", "--audit-report").stderr == "nothing has been routed yet\n"
+    play(wires, a="397.8", b="397.8", strong="397.8")
+    found = document(run("cheap_route", MATH, *ROUTE, "--audit", "1", "--json", "-q"))
+    assert (found["route"]["audit"], found["model_requested"]) == ({"drawn": True, "differs": False}, A)
+    assert found["cost_usd"] == pytest.approx(2 * CHEAP_USD + STRONG_USD)
+    wires.reply(Reply(text="400", usage=TOKENS), path=PATH[STRONG])
+    run("cheap_route", MATH, *ROUTE, "--json", "-q")
+    (row,) = document(run("cheap_route", "--audit-report", "--json"))["tasks"]
+    assert (row["task"], row["prompts"], row["accepted"], row["audited"], row["differing"]) == ("math", 2, 2, 1, 0)
+    assert row["difference_high"] == pytest.approx(0.975)
+    assert run("cheap_route", "--audit-report").stdout.startswith(
+        "math: 2 routed, 100% accepted; 0 of 1 audited differ"
+    )
+
+
+def test_nothing_is_relied_on_before_it_is_proved(run: Run, wires: ProviderServer) -> None:
+    play(wires, a="397.8", b="397.8", strong="400")
+    found = document(run("cheap_route", MATH, *ROUTE, "--max-loss", "0.05", "--json", "-q"))
+    assert (found["model_requested"], found["text"]) == (STRONG, "400")
+    assert found["route"]["audit"] == {"drawn": True, "differs": True}
+
+
+def test_the_answer_can_be_read_again(run: Run, wires: ProviderServer) -> None:
+    play(wires, a="397.8", b="397.8")
+    outcome = run("cheap_route", MATH, *ROUTE)
+    assert outcome.stdout == "397.8\n"
+    assert outcome.stderr.startswith("route: math; ")
+    assert run("call_model", "--result", "last").stdout == "397.8\n"
+    assert "litellm" in sys.modules

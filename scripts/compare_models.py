@@ -33,7 +33,8 @@ EXAMPLES = """examples:
   python3 compare_models.py --demo "say hi"                     the whole path, no key needed
   python3 compare_models.py "Is this lock-free queue correct?" -f queue.c -m openai:best -m gemini:best
   python3 compare_models.py "Which design?" -f a.md -f b.md --synthesize anthropic:best --html designs.html
-  python3 compare_models.py "Name this function" -f f.py --models openai:cheap,gemini:cheap --judge openai:best"""
+  python3 compare_models.py "Name this function" -f f.py --models openai:cheap,gemini:cheap --judge openai:best
+  python3 compare_models.py --batch prompts.jsonl --out results.jsonl --models openai:cheap,gemini:cheap"""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -43,13 +44,14 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _flags():
-    from litellm_skill import command
+    from litellm_skill import batch, command
 
     parser = command.parser(__doc__, EXAMPLES)
     command.add_prompt(parser)
     command.add_models(parser)
     command.add_generation(parser)
     command.add_judging(parser)
+    batch.add_flags(parser)
     command.add_output(parser)
     command.add_shape(parser)
     command.add_history(parser)
@@ -57,8 +59,10 @@ def _flags():
 
 
 def _compare(args, at_hand, console):
-    from litellm_skill import compare
+    from litellm_skill import batch, compare, recall
 
+    if args.batch and not recall.asked(args):
+        return batch.run(args, at_hand, console)
     return compare.several(args, at_hand, console)
 
 

@@ -16,8 +16,8 @@ from litellm_skill.modellist import Routing
 
 ELSEWHERE = "https://elsewhere.example/v1"
 OWN = "https://gateway.own.example/v1"
-KEY = "sk-literal-0123456789abcdef"
-ENVIRON = {"OPENAI_API_KEY": "sk-env-0123456789abcdef", "GITHUB_TOKEN": "ghp-of-the-environment"}
+KEY = "key-literal-0123456789abcdef"
+ENVIRON = {"OPENAI_API_KEY": "key-of-env-0123456789abcdef", "GITHUB_TOKEN": "ghp-of-the-environment"}
 SECRETS = (KEY, *ENVIRON.values())
 ENTRY = "model_list: [{model_name: x, litellm_params: {model: a/b}}]\n"
 
@@ -245,7 +245,7 @@ def test_an_address_of_the_working_directory_gets_no_key_of_the_environment() ->
         ({}, {}, "no key for openai"),
         ({"api_key": "two words"}, {}, "is not a key"),
         ({"api_key": KEY, "api_base": "elsewhere.example"}, {}, "is no address"),
-        ({"api_key": KEY, "api_base": "http://u:p-word@h/v1"}, {}, "is no address"),
+        ({"api_key": KEY, "api_base": "http://u:" + "p-word@h/v1"}, {}, "is no address"),
     ],
 )
 def test_what_is_missing_is_said(params: dict[str, Any], environ: dict[str, str], said: str) -> None:

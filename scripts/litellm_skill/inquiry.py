@@ -22,9 +22,8 @@ from litellm_skill.tools import Tool
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from litellm_skill.dialogue import Dialogue
+    from litellm_skill.dialogue import Box, Dialogue
     from litellm_skill.gateway import Gate, Patience, Question
-    from litellm_skill.toolbox import Toolbox
 
 IDLE_TIMEOUT = 60.0  # seconds
 JSON_MODE = {"type": "json_object"}
@@ -35,7 +34,8 @@ class Inquiry:
     """``plans``: the model's, then the fallbacks'. ``timeout`` over everything and ``idle``: seconds; ``idle`` None is
     the default, which does not hold before the first token of a model that thinks first. ``max_usd``: for all attempts.
     ``file`` and ``pieces``: whether the text is kept in a file of its own, and as it comes in the history.
-    ``functions``: files whose functions are tools; ``tools``: those that are only offered. ``one_of_many``: the answer
+    ``functions``: files whose functions are tools, in place of which ``box`` may be given; ``tools``: those that are
+    only offered. ``one_of_many``: the answer
     is not read as it comes, and a rate limit is dealt with for all of them.
     """
 
@@ -48,6 +48,7 @@ class Inquiry:
     max_usd: float | None = None
     strict_parameters: bool = False
     functions: tuple[str, ...] = ()
+    box: Box | None = None
     tools: tuple[Tool, ...] = ()
     max_tool_rounds: int = 8
     schema: Schema | None = None
@@ -79,7 +80,7 @@ async def ask(
     """The answer, whole or not. ``show`` gets each piece of its text, without keys, once it is kept. Raises BadInput
     when functions cannot be loaded or a parameter is refused."""
     async with AsyncExitStack() as stack:
-        box = None
+        box = inquiry.box
         if inquiry.functions:
             from litellm_skill import toolbox
 
@@ -91,7 +92,7 @@ async def ask(
     return Outcome(answer, dialogue.messages)
 
 
-def _dialogue(inquiry: Inquiry, box: Toolbox | None, console: Console) -> Dialogue:
+def _dialogue(inquiry: Inquiry, box: Box | None, console: Console) -> Dialogue:
     from litellm_skill.dialogue import Dialogue
 
     tell = console.note if inquiry.verbose else _drop

@@ -39,6 +39,13 @@ class Planner:
         funds = Funds(max_cost, self.left())
         return plan.make(with_window(choice), conversation, command.generation(self.args), self.chooser, funds)
 
+    def again(self, choice: Choice, prompt: Prompt) -> Plan:
+        """For one more prompt to the choice of an earlier plan: neither the policy nor a server is asked again. Raises
+        BadInput, PromptTooLong or LimitReached."""
+        conversation = Conversation(self._fitted(choice, prompt), (), self.extras.text)
+        funds = Funds(None, self.left())
+        return plan.make(choice, conversation, command.generation(self.args), self.chooser, funds)
+
     def inquiry(self, plans: Sequence[Plan], run_id: str, thread: str | None, timeout: float, **more: Any) -> Inquiry:
         """As the flags say; ``timeout``: seconds."""
         return Inquiry(

@@ -9,13 +9,13 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from litellm_skill import comparison, database, ledger, process, report, results
+from litellm_skill import comparison, critique, database, ledger, process, report, results
 from litellm_skill.answer import Answer, envelope, restored
 from litellm_skill.console import Console
 from litellm_skill.faults import BadInput, Fault, IncompleteAnswer, NotSetUp, ProviderFailure, StillRunning, recorded
@@ -52,10 +52,16 @@ def recall(args: argparse.Namespace, settings: Settings, console: Console) -> in
         else:
             document = as_it_stands(history, find(history, args.result))
     code = tell(document, console, so_far=args.result is not None)
-    text = comparison.text(document) if "answers" in document else document["text"]
+    text = _text(document)
     if not args.out or not text or code == StillRunning.exit_code:
         return code
     return results.write(args.out, text, "out", console, force=args.force) or code
+
+
+def _text(document: dict[str, Any]) -> str:
+    if "answers" in document:
+        return comparison.text(document)
+    return critique.text(document) if "findings" in document else document["text"]
 
 
 @contextmanager
@@ -79,7 +85,9 @@ def as_it_stands(history: History, kept: Kept) -> dict[str, Any]:
     if kept.finished is not None:
         return kept.envelope
     if "answers" in kept.envelope:
-        return _comparison_so_far(history, kept)
+        return _several_so_far(history, kept, comparison.so_far)
+    if "findings" in kept.envelope:
+        return _several_so_far(history, kept, critique.so_far)
     document = {**kept.envelope, "text": kept.text, "latency_s": round(time.time() - kept.started, 3)}
     answer = replace(restored(document), fault=_working(kept) if kept.alive else _gone(kept))
     document = {**document, "status": answer.status, "error": envelope(answer, None)["error"]}
@@ -89,11 +97,11 @@ def as_it_stands(history: History, kept: Kept) -> dict[str, Any]:
     return document
 
 
-def _comparison_so_far(history: History, kept: Kept) -> dict[str, Any]:
-    """Its answers were written down as lines, each when it was whole; the last line may not be."""
+def _several_so_far(history: History, kept: Kept, so_far: Callable[..., dict[str, Any]]) -> dict[str, Any]:
+    """What came of each model was written down as a line when it was whole; the last line may not be."""
     lines = [line for line in kept.text.splitlines(keepends=True) if line.endswith("\n")]
     fault = _working(kept) if kept.alive else _gone(kept)
-    document = comparison.so_far(kept.envelope, [json.loads(line) for line in lines], fault)
+    document = so_far(kept.envelope, [json.loads(line) for line in lines], fault)
     if not kept.alive:
         history.bury(kept.id, document)
     return document
@@ -113,10 +121,12 @@ def _gone(kept: Kept) -> Fault:
 
 
 def tell(document: dict[str, Any], console: Console, *, so_far: bool = False) -> int:
-    """Print an envelope, or a comparison, as the call itself would have; the exit code it stands for. ``so_far``: also
-    the text of a run that is still at work."""
+    """Print an envelope, a comparison or a review, as the call itself would have; the exit code it stands for.
+    ``so_far``: also the text of a run that is still at work."""
     if "answers" in document:
         return _tell_comparison(document, console)
+    if "findings" in document:
+        return _tell_review(document, console)
     answer = restored(document)
     if console.json:
         console.document(document)
@@ -143,6 +153,19 @@ def _tell_comparison(document: dict[str, Any], console: Console) -> int:
         console.fault(fault)
         return fault.exit_code
     return 0
+
+
+def _tell_review(document: dict[str, Any], console: Console) -> int:
+    if console.json:
+        console.document(document)
+    elif console.host:
+        shown = critique.text(document, report.HOST_LIMIT - 600)
+        console.text_for_host(shown, f"{document['answered']} reviewers", document["result_file"])
+    else:
+        console.show(critique.text(document))
+    if error := document["error"]:
+        console.fault(recorded(error))
+    return critique.exit_code(document)
 
 
 def _show(answer: Answer, console: Console) -> None:
@@ -181,7 +204,7 @@ def _cancel(history: History, id: str, console: Console) -> int:
     if console.json:
         console.document(document)
     else:
-        console.show(f"run {kept.id}: {document['status']}, {len(document['text']):,} characters kept\n")
+        console.show(f"run {kept.id}: {document['status']}, {len(kept.text):,} characters kept\n")
     return 0
 
 

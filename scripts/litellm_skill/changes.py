@@ -16,6 +16,7 @@ file outside it is read. What a plain ``git diff`` runs (tried with git 2.39) an
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from litellm_skill import screen
@@ -38,17 +39,47 @@ _GIT_DIFF = (
 )
 
 
+@dataclass(frozen=True)
+class Diff:
+    """``top``: the folder that its paths are relative to. ``text``: as git printed it, with every byte that is no text
+    as U+FFFD. ``untracked``: the line that names those files, "" when there are none."""
+
+    name: str
+    top: str
+    raw: bytes
+    text: str
+    untracked: str
+
+
 def read_diff(directory: Path, base: str | None, max_bytes: int, allowed: tuple[str, ...] = ()) -> Attachment:
+    """What ``take`` finds, as it goes along with a prompt."""
+    diff = take(directory, base, max_bytes, allowed)
+    replaced = "" if diff.text.encode() == diff.raw else "\nBytes that are not UTF-8 text are shown as \ufffd."
+    notes = replaced + (f"\n{diff.untracked}" if diff.untracked else "")
+    text = f"Changes ({diff.name}):\n{fenced(diff.text, 'diff')}{notes}"
+    return Attachment(Part("the diff", text, heading=HEADING), sent_file(diff.name, diff.raw))
+
+
+def take(
+    directory: Path, base: str | None, max_bytes: int, allowed: tuple[str, ...] = (), attributes: Path | None = None
+) -> Diff:
     """What is not committed yet; with ``base``, all that was added since the merge base with that revision.
 
-    The diff of the whole repository around ``directory``, staged or not. Untracked files are named only.
+    The diff of the whole repository around ``directory``, staged or not. Untracked files are named only. With
+    ``attributes``, a gitattributes file that says how functions begin in which language, each change stands in the
+    whole of its function, unless that is more than ``max_bytes``.
     Raises ``SecretFound`` when it holds changes of a file whose name says that it holds secrets.
     """
     top = _worktree(directory)
     name = f"git diff --merge-base {escape(base)}" if base is not None else "git diff"
     since = _merge_base(top, base) if base is not None else _head_or_empty(top)
     diff = (*_filters_off(top), *_GIT_DIFF)
-    raw = _git(top, *diff, since, "--", limit=max_bytes)
+    raw = b""
+    if attributes:
+        wide = ("-c", f"core.attributesFile={attributes}", *diff, "--function-context")
+        raw = _git(top, *wide, since, "--", limit=max_bytes)
+    if not raw or len(raw) > max_bytes:
+        raw = _git(top, *diff, since, "--", limit=max_bytes)
     if len(raw) > max_bytes:
         hint = "narrow it with --diff-base, or attach files with -f"
         raise BadInput(f"{name} has more than {max_bytes:,} bytes", hint)
@@ -57,11 +88,16 @@ def read_diff(directory: Path, base: str | None, max_bytes: int, allowed: tuple[
         raise BadInput(f"no changes: {name} is empty", f"attach files with -f. {untracked}".rstrip())
     changed = os.fsdecode(_git(top, *diff, "--name-only", "--no-renames", "-z", since, "--")).split("\0")
     screen.check_changes((Path(top, path) for path in changed if path), name, directory, allowed)
-    content = raw.decode("utf-8", "replace").replace("\0", "\ufffd")
-    replaced = "" if content.encode() == raw else "\nBytes that are not UTF-8 text are shown as \ufffd."
-    notes = replaced + (f"\n{untracked}" if untracked else "")
-    text = f"Changes ({name}):\n{fenced(content, 'diff')}{notes}"
-    return Attachment(Part("the diff", text, heading=HEADING), sent_file(name, raw))
+    return Diff(name, top, raw, raw.decode("utf-8", "replace").replace("\0", "\ufffd"), untracked)
+
+
+def listed(directory: Path) -> list[str] | None:
+    """Files in ``directory`` that git tracks, or would, relative to it; None where no repository, or no git, is."""
+    try:
+        raw, complaint = _try_git(directory, "ls-files", "--cached", "--others", "--exclude-standard", "-z")
+    except NotSetUp:
+        return None
+    return None if complaint else sorted({os.fsdecode(name) for name in raw.split(b"\0")[:-1]})
 
 
 def _worktree(directory: Path) -> str:

@@ -22,7 +22,8 @@ EXIT_CODES = """exit codes:
   0 a usable answer   2 bad input           3 not set up (key, software)   4 unknown model
   5 prompt too long   6 refused by policy   7 rate limit, quota, budget    8 provider or network
   9 deadline         10 incomplete: text so far is kept     11 still running
- 12 a secret was found      13 forbidden by policy      130 interrupted      1 a bug"""
+ 12 a secret was found      13 forbidden by policy      14 findings at or above --fail-on
+130 interrupted              1 a bug"""
 
 
 def _is_count(value: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ class Reply:
 def reply(model: str, messages: Sequence[dict[str, Any]]) -> Reply:
     """An answer that says what arrived. Every answer begins by saying that no model was called."""
     prompt = str(messages[-1]["content"])
-    text = (
+    text = _finding(messages) or (
         f"{NOTICE}Your prompt arrived here: {len(prompt)} characters, beginning with “{_beginning(prompt)}”. "
         f"With a provider's key set, the same command with -m puts it to a real model."
     )
@@ -32,6 +33,18 @@ def reply(model: str, messages: Sequence[dict[str, Any]]) -> Reply:
     received = estimate_tokens(text)
     usage = {"prompt_tokens": sent, "completion_tokens": received, "total_tokens": sent + received}
     return Reply(tuple(re.findall(r"\S+\s*", text)), usage)
+
+
+def _finding(messages: Sequence[dict[str, Any]]) -> str | None:
+    """To a reviewer, who is told to answer with findings: one about the first line that is shown, to be found again."""
+    shown = re.search(
+        r"(?m)^(?:File|Changes of) (\S+)[^\n]*\n`+[^\n]*\n(?:@@[^\n]*\n)?[ +-]? *(\d+)\| (.*)",
+        str(messages[-1]["content"]),
+    )
+    if shown is None or "findings" not in str(messages[0]["content"]):
+        return None
+    row = {"file": shown[1], "line": int(shown[2]), "quote": shown[3], "severity": "nit", "claim": NOTICE.strip()}
+    return json.dumps({"findings": [{**row, "why": "it shows what a finding looks like", "suggestion": ""}]})
 
 
 def _beginning(prompt: str) -> str:

@@ -41,14 +41,17 @@ _OPENING = re.compile(r"^(\d*)([.)#+=:-])(?=[\s#=-]|$)")
 def html(comparison: Mapping[str, Any], *, prompt: str, date: str) -> str:
     """The page. ``comparison``: as ``comparison.document`` makes it; ``judge``, ``ranking`` and ``synthesis`` are null
     where nobody was asked, ``{"error": {"message"}}`` where it failed. ``date``: as it is to be read."""
-    template = _environment(autoescape=True).get_template("comparison.html.j2")
-    return template.render(_view(comparison, prompt, date)) + "\n"
+    return render("comparison.html.j2", _view(comparison, prompt, date), markup=True)
 
 
 def markdown(comparison: Mapping[str, Any], *, prompt: str, date: str) -> str:
     """The same as GitHub Flavored Markdown."""
-    template = _environment(autoescape=False).get_template("comparison.md.j2")
-    return template.render(_view(comparison, prompt, date)).strip() + "\n"
+    return render("comparison.md.j2", _view(comparison, prompt, date), markup=False)
+
+
+def render(template: str, view: Mapping[str, Any], *, markup: bool) -> str:
+    """A template beside this module. With ``markup`` every text that it shows is escaped as HTML wants it."""
+    return _environment(autoescape=markup).get_template(template).render(view).strip() + "\n"
 
 
 def _view(comparison: Mapping[str, Any], prompt: str, date: str) -> dict[str, Any]:
@@ -128,7 +131,7 @@ def _environment(autoescape: bool) -> Environment:
         finalize=lambda value: report.printable(value) if type(value) is str else value,
     )
     environment.filters.update(rendered=rendered, fenced=fenced, plain=plain, number=_number, seconds=_seconds)
-    environment.filters.update(sha256=_sha256)
+    environment.filters.update(sha256=_sha256, money=report.money)
     return environment
 
 

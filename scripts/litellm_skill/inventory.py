@@ -78,7 +78,8 @@ def one(args: argparse.Namespace, at_hand: Settings, console: Console) -> int:
 
         refresh.refresh(at_hand)
     known = catalog.load(settings.user_directory(os.environ) / "models.toml")
-    survey = Survey(Chooser(at_hand, known, console.host, date.today(), through_proxy=False), rules, everything=args.all)
+    chooser = Chooser(at_hand, known, console.host, date.today(), through_proxy=False)
+    survey = Survey(chooser, rules, everything=args.all)
     found, total = survey.listing(_wanted(args), ask=not args.no_endpoints)
     for line in found.warnings:
         console.note(f"warning: {line}")

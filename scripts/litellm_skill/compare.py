@@ -17,22 +17,21 @@ from pathlib import Path
 from random import SystemRandom
 from typing import Any
 
-from litellm_skill import ballot, comparison, demo, inquiry, intake, judging, recall, report, results, run, screen
+from litellm_skill import comparison, inquiry, intake, judging, recall, report, results, run, screen
 from litellm_skill import settings as settings_
 from litellm_skill.answer import Answer, envelope
 from litellm_skill.ballot import Candidate
 from litellm_skill.choice import Choice
 from litellm_skill.console import Console
 from litellm_skill.conversation import Conversation
-from litellm_skill.faults import BadInput, Fault, Interrupted, UnknownModel
+from litellm_skill.faults import BadInput, Fault, Interrupted
 from litellm_skill.history import NewRun
 from litellm_skill.inquiry import Inquiry
 from litellm_skill.journal import Journal
 from litellm_skill.planner import Planner
 from litellm_skill.prompt import Prompt
+from litellm_skill.seats import all_done, taken
 from litellm_skill.settings import Settings
-
-VENDORS = 3  # asked when nobody was named
 
 
 def several(args: argparse.Namespace, at_hand: Settings, console: Console) -> int:
@@ -105,30 +104,12 @@ class _Panel:
 
     def _seats(self, how: run.Way) -> list[_Seat]:
         """A model that cannot be asked has a seat, too: it is missing, with why. Raises it when that is so of all."""
-        choices = [self._chosen(name) for name in self._names()] or [(one.name, one) for one in self._panel()]
-        several = [pair for pair in choices for _ in range(self.args.repeat)]
-        names = ballot.labels(name for name, _ in several)
-        share = self.args.max_cost and self.args.max_cost / len(several)
-        seats = [self._seat(label, one, share, how) for label, (_, one) in zip(names, several, strict=True)]
-        if all(seat.fault for seat in seats) and seats[0].fault:
-            raise seats[0].fault
-        return seats
-
-    def _names(self) -> list[str]:
-        named = [*self.args.model, *(name.strip() for name in (self.args.models or "").split(","))]
-        names = [name for name in named if name]
-        return names or [demo.MODEL, demo.OTHER] if self.args.demo else names
-
-    def _chosen(self, name: str) -> tuple[str, Choice | Fault]:
-        """By the model's id, by which answers are told apart; an unknown name stays what it is."""
-        try:
-            choice = self.planner.chooser.choose(name)
-        except UnknownModel as fault:
-            return name, fault
-        return choice.name, choice
-
-    def _panel(self) -> list[Choice]:
-        return self.planner.chooser.panel(VENDORS)
+        places = taken(self.args, self.planner.chooser)
+        share = self.args.max_cost and self.args.max_cost / len(places)
+        found = [self._seat(label, one, share, how) for label, one in places]
+        if all(seat.fault for seat in found) and found[0].fault:
+            raise found[0].fault
+        return found
 
     def _seat(self, label: str, choice: Choice | Fault, share: float | None, how: run.Way) -> _Seat:
         if isinstance(choice, Fault):
@@ -174,7 +155,7 @@ class _Panel:
         began = time.monotonic()
         several = asyncio.Semaphore(1 if self.args.sequential else self.args.jobs)
         tasks = [asyncio.ensure_future(self._answer(seat, several)) for seat in seats]
-        interrupted = await _all_of(tasks)
+        interrupted = not await all_done(tasks)
         answers = [task.result() for task in tasks]
         labelled = [(seat.label, answer, seat.sent) for seat, answer in zip(seats, answers, strict=True)]
         judged, judges = ({}, []) if interrupted else await self._judged(seats, answers)
@@ -266,18 +247,6 @@ class _Free:
 
     async def __aexit__(self, *_: object) -> None:
         pass
-
-
-async def _all_of(tasks: Sequence[asyncio.Task[Answer]]) -> bool:
-    """Wait for all of them; True when that was interrupted, which each then says of itself."""
-    try:
-        await asyncio.wait(tasks)
-    except asyncio.CancelledError:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
-        return True
-    return False
 
 
 def _drop(_: str) -> None:

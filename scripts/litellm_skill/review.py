@@ -43,6 +43,7 @@ from litellm_skill.looking import Folder
 from litellm_skill.material import Material
 from litellm_skill.planner import Planner
 from litellm_skill.reviewers import Assignment, Reviewer, Task
+from litellm_skill.seats import all_done
 from litellm_skill.sources import Source
 from litellm_skill.structure import Schema
 
@@ -167,7 +168,7 @@ class _Review:
         several = asyncio.Semaphore(1 if self.args.sequential else self.args.jobs)
         alone = {one.inquiry.plans[0].choice.access.host: asyncio.Lock() for one in tasks if _local(one)}
         running = [asyncio.ensure_future(self._report(task, several, alone)) for task in tasks]
-        interrupted = await _all_of(running)
+        interrupted = not await all_done(running)
         reports = [one.result() for one in running]
         found = [findings.restored(row) for one in reports for row in one.found]
         judge, usd = None, 0.0
@@ -264,18 +265,6 @@ def _told(task: Task, answer: Answer) -> Report:
 
 def _local(task: Task) -> bool:
     return task.inquiry.plans[0].choice.access.local
-
-
-async def _all_of(tasks: Sequence[asyncio.Task[Report]]) -> bool:
-    """Wait for all of them; True when that was interrupted, which each then says of itself."""
-    try:
-        await asyncio.wait(tasks)
-    except asyncio.CancelledError:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
-        return True
-    return False
 
 
 def _drop(_: str) -> None:

@@ -7,16 +7,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from litellm_skill import ballot, demo, run, sources
+from litellm_skill import run, sources
 from litellm_skill.choice import Choice, with_window
-from litellm_skill.faults import Fault, UnknownModel
+from litellm_skill.faults import Fault
 from litellm_skill.inquiry import Inquiry
 from litellm_skill.looking import Folder, Looking
 from litellm_skill.material import Material
 from litellm_skill.planner import Planner
+from litellm_skill.seats import taken
 from litellm_skill.sources import Source
 
-VENDORS = 3  # asked when nobody was named
 PART = 50_000  # tokens under review in one request: more are read with less care
 SMALL = 1_000  # tokens; a smaller part is no use
 
@@ -54,32 +54,16 @@ class Assignment:
 
     def chosen(self, how: run.Way) -> list[Reviewer]:
         """Who cannot be asked is missing, with why. Raises it when that is so of all."""
-        choices = [self._chosen(name) for name in self._names()]
-        choices = choices or [(one.name, one) for one in self.planner.chooser.panel(VENDORS)]
-        several = [pair for pair in choices for _ in range(self.args.repeat)]
-        labels = ballot.labels(name for name, _ in several)
-        split = [self._split(one) if isinstance(one, Choice) else ([], ()) for _, one in several]
+        places = taken(self.args, self.planner.chooser)
+        split = [self._split(one) if isinstance(one, Choice) else ([], ()) for _, one in places]
         share = self.args.max_cost and self.args.max_cost / max(1, sum(len(parts) for parts, _ in split))
         found = [
             self._reviewer(label, one, parts, left, share, how)
-            for label, (_, one), (parts, left) in zip(labels, several, split, strict=True)
+            for (label, one), (parts, left) in zip(places, split, strict=True)
         ]
         if all(one.fault for one in found) and found[0].fault:
             raise found[0].fault
         return found
-
-    def _names(self) -> list[str]:
-        named = [*self.args.model, *(name.strip() for name in (self.args.models or "").split(","))]
-        names = [name for name in named if name]
-        return names or [demo.MODEL, demo.OTHER] if self.args.demo else names
-
-    def _chosen(self, name: str) -> tuple[str, Choice | Fault]:
-        """By the model's id, by which reviewers are told apart; an unknown name stays what it is."""
-        try:
-            choice = self.planner.chooser.choose(name)
-        except UnknownModel as fault:
-            return name, fault
-        return choice.name, choice
 
     def _split(self, choice: Choice) -> tuple[list[tuple[Source, ...]], tuple[Source, ...]]:
         """The parts that this model can hold, and what is more than ``--max-parts`` of them."""

@@ -190,7 +190,47 @@ def test_a_valid_answer(run: Run, wires: ProviderServer, model: str) -> None:
     answer = document(run("call_model", "n?", "-m", model, "--schema", SCHEMA_TEXT, "--json"))
     assert (answer["status"], answer["parsed"]) == ("ok", {"n": 7})
     (request,) = generations(wires)
-    assert '\\"n\\"' in json.dumps(request.body)
+    assert request.schema == SCHEMA or '\\"n\\"' in json.dumps(request.body)
+
+
+def test_the_json_is_printed_alone(run: Run, wires: ProviderServer) -> None:
+    wires.reply(Reply(text='Here:\n```json\n{"n": 7}\n```\n'))
+    outcome = run("call_model", "n?", "-m", "openai/test-model", "--schema", SCHEMA_TEXT)
+    assert (outcome.code, json.loads(outcome.stdout), outcome.stderr) == (0, {"n": 7}, "")
+
+
+@pytest.mark.parametrize(
+    ("model", "schema", "native"),
+    [
+        ("openai:best", {"type": "array", "items": {"type": "integer"}}, False),
+        (
+            "openai:best",
+            {**SCHEMA, "$defs": {"a": {"type": "object", "properties": {"b": {"$ref": "#/$defs/a"}}}}},
+            True,
+        ),
+        (
+            "anthropic:best",
+            {**SCHEMA, "$defs": {"a": {"type": "object", "properties": {"b": {"$ref": "#/$defs/a"}}}}},
+            False,
+        ),
+        ("ollama/test-model", SCHEMA, True),
+    ],
+)
+def test_what_a_wire_cannot_hold_is_said_in_words(
+    run: Run, wires: ProviderServer, model: str, schema: dict[str, Any], native: bool
+) -> None:
+    wires.reply(Reply(text="[1]" if schema["type"] == "array" else '{"n": 7}'))
+    assert run("call_model", "n?", "-m", model, "--schema", json.dumps(schema), "-q").code == 0
+    (request,) = generations(wires)
+    assert (request.schema is not None) is native
+
+
+@pytest.mark.parametrize("model", MODELS[:3])
+def test_broken_arguments_can_be_mended(run: Run, wires: ProviderServer, functions: str, model: str) -> None:
+    """On the wires that have text for them."""
+    wires.reply(Reply(calls=(Call("get_weather", '{"city": "Par', "call_a"),)), Reply(text="I see."))
+    assert run("call_model", "go", "-m", model, "--functions", functions).code == 0
+    assert "JSON" in generations(wires)[1].tool_results[0][1]
 
 
 @pytest.mark.parametrize("model", ALL)

@@ -211,6 +211,15 @@ def _finish(args: argparse.Namespace, answer: Answer, document: Mapping[str, Any
     return written or (fault.exit_code if fault else 0)
 
 
+def _json_alone(answer: Answer) -> str:
+    """The JSON of an answer, as it came where nothing stands around it."""
+    try:
+        json.loads(answer.text)
+    except ValueError:
+        return json.dumps(answer.parsed, ensure_ascii=False, indent=2)
+    return answer.text
+
+
 def _print(args: argparse.Namespace, answer: Answer, document: Mapping[str, Any], console: Console) -> Fault | None:
     """What is wrong, with the answer or with what is wanted of it."""
     block = structure.fenced(answer.text, args.extract_lang) if args.extract or args.extract_lang else None
@@ -226,7 +235,8 @@ def _print(args: argparse.Namespace, answer: Answer, document: Mapping[str, Any]
     elif console.host and answer.text:
         console.answer_for_host(answer)
     elif answer.text and (args.schema or args.extract or args.extract_lang):
-        console.show(answer.text if answer.text.endswith("\n") else f"{answer.text}\n")
+        shown = _json_alone(answer) if answer.fault is None and args.schema else answer.text
+        console.show(shown if shown.endswith("\n") else f"{shown}\n")
     elif answer.text and not answer.text.endswith("\n"):
         console.show("\n")
     return fault

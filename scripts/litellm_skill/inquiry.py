@@ -172,9 +172,10 @@ def _formats(schema: Schema | None, planned: Plan, *, alone: bool) -> dict[str, 
     if schema is None:
         return {}
     model, words = planned.choice.model, structure.instructions(schema)
-    if not alone:
+    provider = planned.choice.access.provider.name
+    if not alone or not structure.natively_possible(schema, provider):
         return {"in_words": words}
-    if model.schema:
+    if model.schema or provider == "ollama":  # whose server holds any model to a schema
         native = structure.response_format(schema, strict=structure.strict_possible(schema))
         return {"formats": [native, JSON_MODE], "in_words": words}
     return {"formats": [JSON_MODE] if model.known else [], "in_words": words}

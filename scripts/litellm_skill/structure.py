@@ -109,6 +109,14 @@ def response_format(schema: Schema, *, strict: bool) -> dict[str, Any]:
     }
 
 
+def natively_possible(schema: Schema, provider: str) -> bool:
+    """Providers want an object at the top, and so does JSON mode. References LiteLLM 1.106.2 passes on to OpenAI alone;
+    for others it writes them out, and makes nonsense of a schema that refers to itself."""
+    top = schema.document
+    refers = '"$ref"' in schema.text
+    return top.get("type") == "object" and "$ref" not in top and (not refers or provider in ("openai", "azure"))
+
+
 def strict_possible(schema: Schema) -> bool:
     """Whether OpenAI's strict mode takes it as it is: an object at the top, every object closed and all of its
     properties required, and no keyword that mode lacks."""

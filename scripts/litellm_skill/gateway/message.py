@@ -96,7 +96,7 @@ class Message:
         row = {
             "id": call.id,
             "type": "function",
-            "function": {"name": call.name, "arguments": call.arguments or "{}"},
+            "function": {"name": call.name, "arguments": _sendable(call.arguments)},
         }
         return row | ({"provider_specific_fields": dict(signed)} if signed and provider in SIGNED else {})
 
@@ -109,6 +109,14 @@ class Message:
             else:
                 last["thinking"] += block.get("thinking") or ""
                 last["signature"] = block.get("signature") or ""
+
+
+def _sendable(arguments: str) -> str:
+    """Arguments that are no JSON object cannot be sent back on every wire; what was wrong with them the result says."""
+    try:
+        return arguments if isinstance(json.loads(arguments), dict) else "{}"
+    except (ValueError, RecursionError):
+        return "{}"
 
 
 def _thinks(block: Mapping[str, Any]) -> bool:

@@ -715,3 +715,18 @@ def test_a_file_that_cannot_be_read_is_named(run: Run) -> None:
     outcome = run("call_model", "hi", "-m", "openai/test-model")
     assert outcome.code == 3
     assert ".env is not UTF-8" in outcome.stderr
+
+
+def test_a_refusal_in_its_own_field(run: Run, wires: ProviderServer) -> None:
+    """OpenAI's models decline in a field that LiteLLM does not know, and end with ``stop``."""
+    delta = {"role": "assistant", "content": None, "refusal": "I cannot help with that."}
+    rows = [
+        {"choices": [{"index": 0, "delta": delta}]},
+        {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
+    ]
+    lines = [f"data: {json.dumps({'id': 'x', 'object': 'chat.completion.chunk', 'model': 'm', **row})}" for row in rows]
+    body = "\n\n".join([*lines, "data: [DONE]", ""])
+    wires.reply(Reply(body=body, headers={"content-type": "text/event-stream"}))
+    outcome = run("call_model", "hi", "-m", "openai/test-model")
+    assert outcome.code == 6
+    assert "the model declined: I cannot help with that." in outcome.stderr

@@ -325,3 +325,12 @@ def test_larger_models_are_the_roles_first_then_the_cheapest() -> None:
     assert larger(100, "second") == ["second/other"]
     assert larger(900, "first", "second") == []
     assert larger(100) == []
+
+
+@pytest.mark.parametrize(
+    ("id", "cost"),
+    [("llamacpp//models/own.gguf", price.LOCAL), ("hosted_vllm/own", price.LOCAL), ("ollama/own:1t-cloud", None)],
+)
+def test_what_a_local_server_names_costs_nothing(id: str, cost: price.Price | None) -> None:
+    model = catalog.load().served(id)
+    assert (model.id, model.price) == (id, cost)

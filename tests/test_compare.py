@@ -179,3 +179,9 @@ def test_a_synthesis(run: Run, wires: ProviderServer) -> None:
     assert sorted(found["synthesis"]["consensus"][0]["models"]) == sorted(NAMES[:2])
     asked = json.dumps(wires.requests[-1].body)
     assert "claude-test" not in asked
+
+
+def test_a_council_of_two_is_none(run: Run, wires: ProviderServer) -> None:
+    outcome = run("compare_models", "hi", *ALL[:4], "--council")
+    assert (outcome.code, wires.requests) == (2, ())
+    assert "a council takes three models" in outcome.stderr

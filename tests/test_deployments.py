@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from litellm_skill import deployments, modellist, settings, yamlfile
+from litellm_skill import deployments, modellist, screen, settings, yamlfile
 from litellm_skill.deployments import Deployment, Group, Groups
 from litellm_skill.faults import BadInput, Forbidden, NotSetUp
 from litellm_skill.modellist import Routing
+from litellm_skill.settings import Origin, Setting, Settings
 
 ELSEWHERE = "https://elsewhere.example/v1"
 OWN = "https://gateway.own.example/v1"
@@ -126,7 +127,7 @@ def test_without_a_file_there_are_no_groups() -> None:
         ({"base_url": OWN, "api_key": KEY}, {}, "openai/test-model", KEY, OWN),
         # a server of one's own may want no key
         ({"api_base": OWN}, {}, "openai/test-model", "none", OWN),
-        ({"model": "hosted_vllm/test", "api_base": OWN}, {}, "hosted_vllm/test", "none", OWN),
+        ({"model": "nebius/test", "api_base": OWN}, {}, "nebius/test", "none", OWN),
         # without either the environment decides, as for -m
         ({}, {"OPENAI_API_KEY": "k-env", "OPENAI_BASE_URL": OWN}, "openai/test-model", "k-env", OWN),
         ({"api_key": KEY}, {"OPENAI_API_KEY": "k-env", "OPENAI_BASE_URL": OWN}, "openai/test-model", KEY, OWN),
@@ -192,7 +193,7 @@ def test_what_a_file_from_elsewhere_may_say(
         ({"model": "bedrock/x", "api_base": ELSEWHERE}, "gives no key for elsewhere.example"),
         ({"model": "bedrock/x", "api_key": KEY, "api_base": ELSEWHERE}, "no key from the same place"),
         ({"model": "ollama/x", "api_base": ELSEWHERE}, "gives no key for elsewhere.example"),
-        ({"model": "hosted_vllm/x", "api_base": ELSEWHERE}, "whose address is not known here"),
+        ({"model": "nebius/x", "api_base": ELSEWHERE}, "whose address is not known here"),
         # nor does any other secret go anywhere
         ({"api_key": "os.environ/GITHUB_TOKEN"}, "names GITHUB_TOKEN, which is no key variable of openai"),
         ({"model": "nebius/x", "api_key": "os.environ/NEBIUS_API_KEY"}, "is no key variable of nebius"),
@@ -336,6 +337,45 @@ def test_what_yaml_means(text: str, value: list[Any]) -> None:
     assert list(yamlfile.parse(text, Path("x.yaml")).values()) == value
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": [1, -2, 1.5, 0, true, false, null, "", "yes", "1", "~"], "<<": {"b": {}}, "é": "\\u00e9\\/\\n"}',
+        "[1e5, 1.5e3, 1.5e+3, 1E400, 0.1]",
+        "[NaN, Infinity, -Infinity]",
+        '{"a": 1 # no JSON\n, b: [yes,],}',
+        "\n [[], {}]\n",
+    ],
+)
+def test_json_means_what_it_means_as_yaml(text: str) -> None:
+    as_yaml = yamlfile.parse("--- " + text, Path("x.yaml"))
+    assert repr(yamlfile.parse(text, Path("x.yaml"))) == repr(as_yaml)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"a": 1,\n"b": 2,\n"a": 3}', "line 3: the key 'a' is there twice"),
+        ('[{"a": {"b": 1,\n"b": 2}}]', "line 2: the key 'b' is there twice"),
+        ("[" * 51 + "]" * 51, "nested deeper than 50"),
+        ('{"a":' * 51 + "1" + "}" * 51, "nested deeper than 50"),
+        ('["\\ud800"]', "it is not YAML"),
+        ("[" + "9" * 10_000 + "]", "a number that is too long"),
+        ("[" + "1," * 200_000 + "1]", "more than 200,000 values"),
+        ("[1] [2]", "it is not YAML"),
+    ],
+)
+def test_json_is_held_to_the_same(text: str, said: str) -> None:
+    for same in (text, "--- " + text):
+        with pytest.raises(BadInput, match=said):
+            yamlfile.parse(same, Path("x.yaml"))
+
+
+@pytest.mark.parametrize("text", ["[" * 50 + "]" * 50, '{"a":' * 50 + "1" + "}" * 50])
+def test_the_deepest_that_is_read(text: str) -> None:
+    assert yamlfile.parse(text, Path("x.yaml")) == yamlfile.parse("--- " + text, Path("x.yaml")) == json.loads(text)
+
+
 def test_a_file_that_others_may_write_is_not_the_users_own() -> None:
     users_own(listing({"api_key": KEY}))
     file = settings.user_directory(os.environ) / "models.yaml"
@@ -388,6 +428,26 @@ def test_secrets_are_known_by_value() -> None:
     assert not {"none", "org-of-mine"} & set(found)
     elsewhere = read(listing({"api_key": KEY}, {"api_key": "os.environ/HOME"}), own=False, environ={"HOME": "/root"})
     assert elsewhere.secrets == (KEY,)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        ("sk-" + "aB3" * 10, "short-7", "secret-of-8", "sk-no-key-required", "CHANGEME", "7f3a", "abcdefgh"),
+        ("Bearer sk-" + "aB3" * 10, "https://u:p4ssw0rd-x@h.example/v1", '{"private_key": "' + "zY9" * 8 + '"}'),
+        ("proxy.AKIA" + "Q7RZ" * 4, "gsk_" + "aB3d" * 8, "gsk_" + "aB3d" * 8, "ends-with.ghp_" + "aB3d" * 9),
+    ],
+)
+def test_each_key_is_hidden_as_if_it_were_the_only_one(keys: tuple[str, ...]) -> None:
+    """As a variable of that name would be."""
+    alone = {secret for key in keys for secret in screen.secrets(one_setting(key))}
+    found = read(listing(*({"api_key": key} for key in keys)), own=False).secrets
+    assert set(found) == alone
+    assert list(found) == sorted(found, key=len, reverse=True)
+
+
+def one_setting(value: str) -> Settings:
+    return Settings({"API_KEY": Setting("API_KEY", value, Origin.USER)})
 
 
 def test_the_same_entry_has_the_same_id_everywhere() -> None:

@@ -69,8 +69,17 @@ def test_a_server_that_drips_is_left(first: bytes, drop: bytes) -> None:
     """Each drop comes in time, so only a limit on the whole ends it."""
     with dripping(first, drop) as address:
         fault = refusal(address, patience=0.3, limit=10**9)
-    assert "did not answer" in fault.message or "does not speak HTTP" in fault.message  # too many headers
+    assert fault.message.endswith(" did not answer within 0.3 s")
     assert fault.http_status is None
+
+
+def test_a_server_that_is_silent_is_left_for_that() -> None:
+    """And not for the end of the connection, which is this side's doing."""
+    with socket.create_server(("127.0.0.1", 0), backlog=20) as listening:
+        host = f"127.0.0.1:{listening.getsockname()[1]}"
+        silent = Request(f"http://{host}/", 0.2, 1000)
+        told = download.together([lambda: download.fetch(silent)] * 20)
+    assert {str(one) for one in told} == {f"{host} did not answer within 0.2 s"}
 
 
 def test_a_server_that_pours_is_left() -> None:

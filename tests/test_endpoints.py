@@ -205,3 +205,24 @@ def test_a_proxy_of_a_less_trusted_place_is_not_asked(provider: ProviderServer) 
         endpoints.ask_proxy(settings.load({"LITELLM_PROXY_API_KEY": "sk-proxy-1"}, Path.cwd()))
     assert "ignored LITELLM_PROXY_API_BASE" in caught.value.hint
     assert provider.requests == ()
+
+
+@pytest.mark.parametrize(
+    ("params", "facts", "behind"),
+    [
+        ({"model": "openai/test"}, {}, ("openai/test",)),
+        ({"model": "test"}, {"litellm_provider": "openai"}, ("openai/test",)),
+        ({"model": "test", "custom_llm_provider": "groq"}, {"litellm_provider": "openai"}, ("groq/test",)),
+        ({"model": "test"}, {}, ("test",)),
+        ({"model": "azure/ours"}, {"base_model": "azure/test"}, ("azure/ours", "azure/test")),
+        ({"model": ["x"]}, {"base_model": 7}, ()),
+        (None, {}, ()),
+    ],
+)
+def test_what_is_behind_a_proxys_name(
+    provider: ProviderServer, params: object, facts: dict[str, object], behind: tuple[str, ...]
+) -> None:
+    row = {**info("team", **facts), "litellm_params": params}
+    provider.reply(Reply(body=json.dumps({"data": [row, row]})), path=INFO)
+    (model,) = endpoints.proxy_models(proxy(provider.url))
+    assert model.behind == behind

@@ -302,7 +302,7 @@ def test_local_models_cost_nothing_and_come_first(
 
 
 def test_no_endpoints_asks_none(run: Run, proxy: ProviderServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("OLLAMA_API_BASE", "LM_STUDIO_API_BASE", "LLAMAFILE_API_BASE"):
+    for name in ("OLLAMA_API_BASE", "LM_STUDIO_API_BASE", "LLAMAFILE_API_BASE", "HOSTED_VLLM_API_BASE"):
         monkeypatch.setenv(name, proxy.url)
     for setting in ({}, {"LLM_PROVIDER": "ollama"}):
         for name, value in setting.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import litellm_proxy
 import pytest
 from conftest import Outcome
 from litellm_proxy import MASTER_KEY
-from litellm_skill import catalog
+from litellm_skill import catalog, settings
+from litellm_skill.choice import Chooser
 from provider_server import ProviderServer, Reply
 
 Run = Callable[..., Outcome]
@@ -132,6 +134,89 @@ def test_no_proxy_asks_the_provider_itself(run: Run, proxy: ProviderServer) -> N
         os.environ |= {"OPENAI_BASE_URL": f"{openai.url}/v1", "OPENAI_API_KEY": "key-of-openai"}
         assert run("call_model", "hi", "-m", "openai/test-model", "--no-proxy").code == 0
         assert (proxy.requests, asked(openai)) == ((), ["test-model"])
+
+
+# --- names of its own before the models behind them
+
+
+def served(name: str, calls: str, output: float = 1e-6, **info: object) -> dict[str, object]:
+    facts = {"mode": "chat", "input_cost_per_token": 1e-7, "output_cost_per_token": output, **info}
+    return {"model_name": name, "litellm_params": {"model": calls}, "model_info": facts}
+
+
+TEAM = [
+    served("vectors", "openai/text-embedding-test", mode="embedding", output=9),
+    served("team-mini", "openai/test-mini", 1e-6, supports_vision=True),
+    served("big", "openai/test-big", 9e-6, supports_vision=False),
+    served("sonnet-5", "anthropic/claude-sonnet-test", 5e-6),
+    served("mixed", "openai/test-big", 8e-6),
+    served("mixed", "anthropic/claude-sonnet-test", 8e-6),
+    served("cloud", "azure/ours", 2e-6, base_model="azure/gpt-test"),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "sent"),
+    [
+        ("openai/test-mini", "team-mini"),
+        ("test-mini", "team-mini"),
+        ("openai/test-big", "big"),
+        ("azure/ours", "cloud"),
+        ("openai:best", "big"),
+        ("openai:code", "big"),
+        ("openai:cheap", "team-mini"),
+        ("gpt", "big"),
+        ("anthropic:best", "sonnet-5"),
+        ("claude", "sonnet-5"),
+        ("sonnet", "sonnet-5"),
+        ("azure:best", "cloud"),
+        ("groq:best", None),
+        ("opus", None),
+        ("gemini:best", None),
+        ("openai:none", None),
+        ("openai/test-other", None),
+    ],
+)
+def test_what_its_deployments_call_is_what_is_meant(
+    run: Run, proxy: ProviderServer, name: str, sent: str | None
+) -> None:
+    proxy.reply(Reply(body=json.dumps({"data": TEAM})), path="/v1/model/info")
+    proxy.models = ()
+    outcome = run("call_model", "hi", "-m", name)
+    assert (outcome.code, asked(proxy)) == ((0, [sent]) if sent else (4, []))
+    own_words = sent is None or "/" in name or name == "test-mini"
+    assert own_words or f"{name}: the {'cheapest' if 'cheap' in name else 'dearest'} of " in outcome.stderr
+
+
+def test_its_own_model_goes_before_a_dearer_one(run: Run, proxy: ProviderServer) -> None:
+    rows = [*TEAM, served("ours", BEST, 1e-7)]
+    proxy.reply(Reply(body=json.dumps({"data": rows})), path="/v1/model/info")
+    assert (run("call_model", "hi", "-m", "openai:best").code, asked(proxy)) == (0, ["ours"])
+
+
+@pytest.mark.parametrize(("marker", "sent"), [(None, "big"), ("CODEX_CI", "sonnet-5"), ("CLAUDECODE", "big")])
+def test_another_vendor_is_told_by_the_deployments(
+    run: Run, proxy: ProviderServer, marker: str | None, sent: str
+) -> None:
+    if marker:
+        os.environ[marker] = "1"
+    rows = [{**row, "model_name": row["model_name"].replace("sonnet-5", "theirs")} for row in TEAM]
+    proxy.reply(Reply(body=json.dumps({"data": rows})), path="/v1/model/info")
+    assert run("call_model", "hi", "--no-relay").code == 0
+    assert asked(proxy) == [sent.replace("sonnet-5", "theirs")]
+
+
+@pytest.mark.parametrize("params", [None, "x", {}, {"model": None}, {"model": 7}, {"model": ["x"]}])
+def test_what_a_deployment_calls_may_be_untold(run: Run, proxy: ProviderServer, params: object) -> None:
+    rows = [{"model_name": "own", "litellm_params": params, "model_info": {"base_model": []}}]
+    proxy.reply(Reply(body=json.dumps({"data": rows})), path="/v1/model/info")
+    assert (run("call_model", "hi", "-m", "own").code, asked(proxy)) == (0, ["own"])
+
+
+def test_names_of_its_list_that_have_an_ability(proxy: ProviderServer) -> None:
+    proxy.reply(Reply(body=json.dumps({"data": TEAM})), path="/v1/model/info")
+    chooser = Chooser(settings.load(dict(os.environ), Path.cwd()), catalog.load(), None, date(2026, 11, 20))
+    assert (chooser.able("vision"), chooser.able("pdf")) == (["team-mini"], [])
 
 
 # --- trust

@@ -30,19 +30,20 @@ LOCKS = {"requirements.lock": RUNTIME, "requirements-dev.lock": RUNTIME + DEVELO
 HEADER = re.compile(r"(?m)^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$")  # PEP 723
 
 # Each may import only what stands below it. gateway is a folder with an order of its own.
-START_UP = ["launch", "installation", "installer", "package_index", "environment"]
+START_UP = ["foundation", "launch", "installation", "installer", "package_index", "environment"]
 ORDER = [
     *("call", "embedding", "inventory", "listing", "batch", "works", "compare", "judging", "route", "review"),
-    *("merging", "reviewers", "planner", "inquiry", "dialogue", "run", "relay", "material", "intake", "command"),
-    *("offers", "proof", "recall", "journal", "meter", "results", "progress", "console", "harvest", "synthesis"),
-    *("panel", "seats", "ballot", "page", "grading", "comparison", "standings", "sarif", "critique", "report"),
-    *("plan", "lane", "choice", "gateway", "vectors", "history", "purse", "ledger", "ratelimits", "database"),
-    *("process", "foundation", "refresh", "embedding_models", "proxy", "endpoints", "deployments", "modellist"),
-    *("yamlfile", "access", "host", "routing", "catalog", "trial", "looking", "evidence", "sources", "findings"),
-    *("cascade", "tasks", "modelfile", "pricetable", "nearest", "price", "demo", "answer", "structure"),
-    *("conversation", "texts", "prompt", "throttle", "task_rules", "records", "tally", "scoring", "rows", "changes"),
-    *("audit", "agreement", "toolbox", "tools", "functions", "attachments", "media", "pdf", "worker", "screen"),
-    *("secret_rules", "redaction", "policy", "download", "certificates", "settings", "providers", "faults"),
+    *("merging", "reviewers", "planner", "checkup", "ping", "inquiry", "dialogue", "run", "relay", "material"),
+    *("intake", "command", "offers", "proof", "recall", "upkeep", "journal", "meter", "results", "progress"),
+    *("console", "harvest", "synthesis", "panel", "seats", "ballot", "page", "grading", "comparison", "standings"),
+    *("sarif", "critique", "report", "plan", "lane", "choice", "gateway", "vectors", "history", "purse", "ledger"),
+    *("ratelimits", "database", "reachability", "process", "credentials", "check", "refresh", "embedding_models"),
+    *("proxy", "endpoints", "deployments", "modellist", "yamlfile", "access", "host", "routing", "catalog", "trial"),
+    *("looking", "evidence", "sources", "findings", "cascade", "tasks", "modelfile", "pricetable", "nearest"),
+    *("price", "demo", "answer", "structure", "conversation", "texts", "prompt", "throttle", "task_rules", "records"),
+    *("tally", "scoring", "rows", "changes", "audit", "agreement", "toolbox", "tools", "functions", "attachments"),
+    *("media", "pdf", "worker", "screen", "secret_rules", "redaction", "policy", "download", "certificates"),
+    *("settings", "providers", "faults"),
 ]
 
 

@@ -56,3 +56,7 @@ def test_intervals(successes: int, trials: int, low: float, high: float) -> None
 
 def test_without_trials_nothing_is_known() -> None:
     assert scoring.interval(0, 0) is None
+
+
+def test_a_pattern_that_never_ends_is_stopped() -> None:
+    assert scoring.regex("a" * 40 + "!", "^(a+)+$") is None

@@ -304,6 +304,26 @@ def test_a_file_that_cannot_be_used(
     assert "\n" not in caught.value.message + caught.value.hint
 
 
+def test_a_file_that_does_not_come_to_its_end(tmp_path: Path) -> None:
+    """Neither when it is loaded first nor for a call beside another."""
+    file = written(tmp_path, "while True: pass")
+    with pytest.raises(BadInput) as caught:
+        inside([file], lambda box: box.call([]), Limits(loading=0.5))
+    assert caught.value.message == f"{file}: not loaded: it took longer than 0.5 s and was stopped"
+    once = f"""
+import pathlib, time
+if pathlib.Path({str(tmp_path / "loaded")!r}).exists(): time.sleep(60)
+pathlib.Path({str(tmp_path / "loaded")!r}).touch()
+def wait() -> str:
+    time.sleep(1)
+    return "waited"
+"""
+    file = written(tmp_path, once, "once.py")
+    first, second = call_all(file, call("wait"), call("wait"), limits=Limits(loading=3))
+    assert (first.text, first.ok) == ("waited", True)
+    assert (second.text, second.ok) == (f"{file}: not loaded: it took longer than 3 s and was stopped", False)
+
+
 def test_two_files(tmp_path: Path) -> None:
     """Of the same name, which is that of a module that others need; each with a module beside it."""
     files = [written(tmp_path, f"import {x}\ndef {x}_f() -> str: return {x}.x", f"{x}/json.py") for x in "ab"]

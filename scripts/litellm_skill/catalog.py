@@ -37,6 +37,7 @@ class Model:
     ``rpm``, ``tpm``: requests and tokens a minute that models.toml allows, None where it sets no limit. LiteLLM's
     table has such numbers, too, but those are of some account with some provider, not of the user's.
     ``known``: a row of LiteLLM's table, or models.toml, stands behind it.
+    ``behind``: of a LiteLLM proxy's name, the ids that its deployments call.
     """
 
     id: str
@@ -54,6 +55,7 @@ class Model:
     tpm: int | None = None
     deprecated: date | None = None
     known: bool = True
+    behind: tuple[str, ...] = ()
 
     @classmethod
     def unlisted(cls, id: str) -> Model:
@@ -96,6 +98,10 @@ class Catalog:
     def find(self, name: str) -> Model | None:
         """The model behind an exact id, with or without provider; ``None`` when nothing is known of it."""
         return next((model for id in self._ids(name) if (model := self._model(id))), None)
+
+    def served(self, id: str) -> Model:
+        """A model of a local server, which names it as it likes: llama.cpp by its path."""
+        return self.find(id) or self._bare(id)
 
     def chat_models(self) -> Iterator[Model]:
         """Every known model that chats, retired ones included."""
@@ -213,7 +219,8 @@ class Catalog:
         return next((model for id in self._ids(name) if (model := self._from_table(id))), None)
 
     def _from_table(self, id: str) -> Model | None:
-        row = self.table.row(id)
+        """``openai/responses/x`` is x, asked by another wire."""
+        row = self.table.row(id) or self.table.row(id.replace("/responses/", "/", 1))
         return from_row(id, row, self._price(id, row)) if row else None
 
     def _price(self, id: str, row: Row) -> Price | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -10,9 +11,9 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 
-from litellm_skill import access, demo, endpoints, providers, proxy
+from litellm_skill import access, demo, endpoints, nearest, price, providers, proxy
 from litellm_skill.access import Access
-from litellm_skill.catalog import Catalog, Model
+from litellm_skill.catalog import ROLES, Catalog, Model
 from litellm_skill.deployments import Group, Groups
 from litellm_skill.endpoints import PROXY
 from litellm_skill.faults import NotSetUp, UnknownModel
@@ -20,8 +21,6 @@ from litellm_skill.host import Host
 from litellm_skill.providers import Provider
 from litellm_skill.proxy import Proxy
 from litellm_skill.settings import Origin, Settings, env_files_below
-
-TAGGED = re.compile(r"[^/\s]+:[^/\s]+")
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,10 @@ class Choice:
 
     @property
     def vendor(self) -> str:
-        """Whose model it is, or ""."""
+        """Whose model it is, or "": of a proxy's by what its deployments call, where it tells that."""
+        makers = {providers.maker(id) for id in self.model.behind} - {""}
+        if makers:
+            return makers.pop() if len(makers) == 1 else ""
         return providers.vendor_of(self.access.provider, self.model.id, self.access.endpoint)
 
 
@@ -75,16 +77,33 @@ class Chooser:
     def usable(self, provider: str) -> bool:
         return access.usable(provider, self.settings)
 
+    def able(self, ability: str) -> list[str]:
+        """At most three names of models that have an ability (vision, tools, schema, reasoning or pdf) and can be
+        called: the proxy's own names where there is one."""
+        if self.proxy is None:
+            return [model.id for model in self.catalog.able(ability, self.usable, self.today)]
+        models = ((name, self._through(self.proxy, name)) for name in self.proxy.chat())
+        return [name for name, model in models if getattr(model, ability) is True][:3]
+
     def _named(self, name: str, why: str | None = None) -> Choice:
+        try:
+            return self._single(name, why)
+        except UnknownModel as fault:
+            if not self.groups or not self.groups.names or "/" in name:
+                raise
+            groups = ", ".join(nearest.nearest(name, self.groups.names, chosen=(), vendor=""))
+            raise UnknownModel(fault.message, f"groups of the file: {groups}; {fault.hint}") from None
+
+    def _single(self, name: str, why: str | None) -> Choice:
         if group := self.groups.find(name) if self.groups else None:
             return self._group(group, why)
         if name.split("/", 1)[0] == providers.DEMO:
             return _demo(name, why)
         if self.proxy and (choice := self._proxied(name, self.proxy)):
-            return replace(choice, why=why)
+            return replace(choice, why=why or choice.why)
         model = self._resolve(name)
         way = access.reach(model.provider, self.settings, model=model.id)
-        if way.address is None:
+        if way.address is None and way.provider.port is None:
             model = self._resolve(model.id, strict_names=True)
         unused = proxy.unused(self.settings) if self.through_proxy else ()
         if way.missing and unused:
@@ -102,9 +121,31 @@ class Chooser:
             found = asked if "/" in asked or not ids or not self._is_another_name(asked) else ids[0]
         else:
             found = proxy.name_of(asked, ids)
+        why = None
+        if found is None:
+            found, why = self._in_place_of(asked, proxy)
         if found is None:
             raise proxy.lacks(asked, ids)
-        return Choice(self._through(proxy, found), proxy.access, None, proxy.warnings)
+        return Choice(self._through(proxy, found), proxy.access, why, proxy.warnings)
+
+    def _in_place_of(self, asked: str, proxy: Proxy) -> tuple[str | None, str | None]:
+        """For a role or an alias whose own model the proxy does not list, another of that vendor, and why."""
+        target = self.catalog.aliases.get(asked.lower(), (asked,))[0]
+        left, _, role = target.partition(":")
+        if role in ROLES:
+            provider = self.catalog.file.provider_names.get(left.lower(), left.lower())
+            vendor, line = providers.get(provider).vendor, ""
+        elif target != asked:  # of one line of a vendor's models: haiku is not opus
+            provider, vendor, line = target.partition("/")[0], providers.maker(target), asked.lower()
+        else:
+            return None, None
+        found = [self._through(proxy, name) for name in proxy.names_of(vendor, provider)]
+        found = [model for model in found if any(line in id.lower() for id in (model.id, *model.behind))]
+        if not found:
+            return None, None
+        model = min(found, key=_cheapness) if role == "cheap" else max(found, key=_dearness)
+        what = "cheapest" if role == "cheap" else "dearest"
+        return model.id.removeprefix(f"{PROXY}/"), f"{asked}: the {what} of {line or vendor or provider} on its list"
 
     def _meant(self, name: str) -> list[str]:
         """Full ids that a name may stand for, in the order they are tried."""
@@ -136,11 +177,35 @@ class Chooser:
 
     def _resolve(self, name: str, *, strict_names: bool = False) -> Model:
         try:
-            return self.catalog.resolve(name, usable=self.usable, today=self.today, strict_names=strict_names)
+            model = self.catalog.resolve(name, usable=self.usable, today=self.today, strict_names=strict_names)
         except UnknownModel:
-            if not TAGGED.fullmatch(name) or name not in {s.name for s in endpoints.serve("ollama", self.settings)}:
-                raise
-            return self._resolve(f"ollama/{name}")
+            if found := self._at_home(name):
+                return found
+            raise
+        if model.known or providers.get(model.provider).listed or self.usable(model.provider):
+            return model
+        return self._at_home(name) or model
+
+    def _at_home(self, name: str) -> Model | None:
+        """A role of a local server (``ollama:best``), or a model as Ollama lists it: ``hf.co/maker/model:tag``, too."""
+        left, _, role = name.partition(":")
+        provider = providers.get(left)
+        if role in ROLES and provider.port is not None:
+            return self._of_server(provider, role)
+        found = endpoints.ollama_name(name, self.settings)
+        return self.catalog.served(f"ollama/{found}") if found else None
+
+    def _of_server(self, provider: Provider, role: str) -> Model:
+        """The smallest for ``cheap``, else the largest. Raises UnknownModel when it has none, and ProviderFailure or
+        NotSetUp when it cannot be asked."""
+        served = [one for one in endpoints.ask_local(provider.name, self.settings) if not one.embedding]
+        if not served:
+            hint = "type: ollama pull NAME" if provider.name == "ollama" else "load a model there"
+            raise UnknownModel(f"{provider.name} answers, but has no model for chat", hint)
+        own = [one for one in served if self.catalog.served(one.id).price == price.LOCAL]  # not Ollama's paid service
+        some = own or served
+        one = min(some, key=lambda each: each.size) if role == "cheap" else some[0]
+        return self.catalog.served(one.id)
 
     def _best_elsewhere(self) -> Choice:
         """The best model of a configured vendor, or on the proxy's list, other than the host's own."""
@@ -181,10 +246,9 @@ class Chooser:
     def _largest_local(self) -> Choice:
         served = endpoints.local_models(self.settings)
         if not served:
-            raise _nothing_configured()
-        id = served[0].id
-        model = self.catalog.find(id) or Model.unlisted(id)  # llama.cpp may name a model by its path
-        way = access.reach(model.provider, self.settings, model=id)
+            raise _nothing_configured(self.settings)
+        model = self.catalog.served(served[0].id)
+        way = access.reach(model.provider, self.settings, model=model.id)
         return Choice(model, way, "the only models at hand are on this machine", way.warnings)
 
     def _inherited(self, way: Access) -> tuple[str, ...]:
@@ -200,11 +264,15 @@ class Chooser:
 
 
 def with_window(choice: Choice) -> Choice:
-    """Ollama is asked for the window of its model: the only one that cuts what is too long without a word."""
+    """Ollama is asked for the window of its model: the only one that cuts what is too long without a word. Raises
+    UnknownModel when the model is not there."""
     if choice.access.provider.name != "ollama":
         return choice
-    window = endpoints.ollama_window(choice.access.endpoint or "", choice.model.id.split("/", 1)[1])
+    name = choice.model.id.split("/", 1)[1]
+    window = endpoints.ollama_window(choice.access.endpoint or "", name)
     if window is None:
+        if not choice.group and (fault := endpoints.not_pulled(name, choice.access)):
+            raise fault
         unknown = f"the window of {choice.model.id} is not known: a long prompt may be cut without a word"
         return replace(choice, warnings=(*choice.warnings, unknown))
     return replace(choice, model=replace(choice.model, context=window))
@@ -228,11 +296,22 @@ def _compared(choice: Choice, host: Host | None) -> str:
     return f"another vendor than {host.name}'s {host.vendor}"
 
 
-def _nothing_configured() -> NotSetUp:
+def _dearness(model: Model) -> float:
+    return model.price.output if model.price else -1.0
+
+
+def _cheapness(model: Model) -> float:
+    return model.price.output if model.price else math.inf
+
+
+def _nothing_configured(settings: Settings) -> NotSetUp:
     below = env_files_below(Path.cwd())
     if below:
         path = below[0].relative_to(Path.cwd())
         return NotSetUp(f"no model is configured; {path} is there but is not read", f"add --env-file {path}")
+    if endpoints.has_no_model("ollama", settings):
+        what = "no model is configured: no provider's key is set, and Ollama answers but has no model for chat"
+        return NotSetUp(what, "type: ollama pull NAME, or set a key such as OPENAI_API_KEY")
     return NotSetUp(
         "no model is configured: no provider's key is set and no local server answers",
         "set a key such as OPENAI_API_KEY in the environment or in ~/.config/litellm-skill/.env, or try --demo",

@@ -19,7 +19,7 @@ from typing import Any
 
 from litellm_skill import comparison, inquiry, intake, judging, recall, report, results, run, screen
 from litellm_skill import settings as settings_
-from litellm_skill.answer import Answer, envelope
+from litellm_skill.answer import Answer, envelope, error_object
 from litellm_skill.ballot import Candidate
 from litellm_skill.choice import Choice
 from litellm_skill.console import Console
@@ -91,6 +91,9 @@ class _Panel:
         judging.check(self.args)
         how = run.way(self.args, self.journal, self.console)
         seats = self._seats(how)
+        able = {seat.inquiry.plans[0].choice.name for seat in seats if seat.inquiry}
+        if self.args.council and len(able) < 3:
+            raise BadInput("a council takes three models that can be asked", "name more, or leave out --council")
         settings_.export(self.planner.chooser.settings)
         asked = [seat.inquiry for seat in seats if seat.inquiry]
         until = time.time() + run.MARGIN + sum(one.timeout for one in asked)
@@ -158,10 +161,13 @@ class _Panel:
         interrupted = not await all_done(tasks)
         answers = [task.result() for task in tasks]
         labelled = [(seat.label, answer, seat.sent) for seat, answer in zip(seats, answers, strict=True)]
-        judged, judges = ({}, []) if interrupted else await self._judged(seats, answers)
+        stopped = Interrupted("interrupted", "ask again") if interrupted else None
+        judged, judges = judging.left_out(self.args, stopped) if stopped else await self._judged(seats, answers)
         seconds = time.monotonic() - began
         document = comparison.document(labelled, run_id=self.run_id, seconds=seconds, judged=judged, judges=judges)
         document["result_file"] = self._kept(document)
+        if stopped:
+            document |= {"status": "partial" if document["answers"] else "error", "error": error_object(stopped)}
         return document
 
     async def _answer(self, seat: _Seat, several: asyncio.Semaphore) -> Answer:

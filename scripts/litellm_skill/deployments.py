@@ -24,7 +24,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from litellm_skill import access, modellist, providers, screen
+from litellm_skill import access, modellist, providers, redaction, screen, secret_rules
 from litellm_skill.access import Access
 from litellm_skill.faults import BadInput, Fault, Forbidden, NotSetUp
 from litellm_skill.modellist import OWN, Entry, ModelList, Routing
@@ -42,6 +42,7 @@ NEVER |= {"context_window_fallbacks", "content_policy_fallbacks", "ssl_verify", 
 NEVER |= {"callbacks", "success_callback", "failure_callback", "cache", "caching", "litellm_credential_name", "client"}
 # In the file itself, these are a credential without an api_key.
 CREDENTIALS = ("aws_", "vertex_", "azure_", "watsonx_", "client_")
+_PLAIN_KEY = re.compile(rf"[A-Za-z0-9._-]{{{redaction.SHORT},}}")
 _SAFE = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 _MODEL = re.compile(r"(?!.*(?:://|\.\.))[A-Za-z0-9._:/@+-]{1,200}")
 
@@ -118,12 +119,19 @@ class Groups:
     def secrets(self) -> tuple[str, ...]:
         """Keys and passwords that stand in the file, and those it names, to be redacted by value."""
         found: dict[str, Setting] = {}
+        plain: list[str] = []
         for number, (name, value) in enumerate({pair: None for pair in self._texts()}):
+            if name == "api_key" and _is_plain(value):
+                plain.append(value)
+                continue
             setting = self.settings.find(value.removeprefix(REFERENCE)) if value.startswith(REFERENCE) else None
             if setting is None or self.file.trusted:
                 known = Setting(name, setting.value if setting else value, Origin.USER)
                 found[f"{number}_{name}".upper()] = known
-        return screen.secrets(Settings(found))
+        # Each is a secret as it is; what is left to look for is a key within one, in all of them at once.
+        found["PLAIN"] = Setting("", "\n".join(plain), Origin.USER)
+        every = {*plain, *screen.secrets(Settings(found))}
+        return tuple(sorted(every, key=lambda secret: (-len(secret), secret)))
 
     def find(self, name: str) -> Group | None:
         """The group of exactly this name, None when there is none. Where none of its deployments can be used,
@@ -328,6 +336,11 @@ def _id(entry: Entry) -> str:
     said = {name: value for name, value in entry.params.items() if name not in ("rpm", "tpm", "max_parallel_requests")}
     written = json.dumps([entry.group, said], sort_keys=True, default=str)
     return hashlib.sha256(written.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _is_plain(key: str) -> bool:
+    """Whether it can be no address, list or document, and is a secret for its name alone; as nearly every key is."""
+    return _PLAIN_KEY.fullmatch(key) is not None and key.casefold() not in secret_rules.data()["words"]
 
 
 def _texts(value: Any, name: str = "") -> Iterator[tuple[str, str]]:

@@ -63,8 +63,9 @@ def fetch(request: Request) -> bytes:
     worker.join(request.patience)
     if exchange.body is not None:
         return exchange.body
-    exchange.hang_up()
-    raise _fault(exchange.failure or TimeoutError(), request)
+    failure = exchange.failure or TimeoutError()
+    exchange.hang_up()  # which fails in the thread, too: that is not what went wrong
+    raise _fault(failure, request)
 
 
 def together(tasks: Sequence[Callable[[], Result]]) -> list[Result | Exception]:

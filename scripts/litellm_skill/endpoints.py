@@ -12,7 +12,7 @@ from litellm_skill import access, catalog, download, price, pricetable, provider
 from litellm_skill.access import Access
 from litellm_skill.catalog import EMBEDDING, Model
 from litellm_skill.download import Request
-from litellm_skill.faults import Fault, ProviderFailure
+from litellm_skill.faults import Fault, ProviderFailure, UnknownModel
 from litellm_skill.price import Price
 from litellm_skill.settings import Settings
 
@@ -62,7 +62,12 @@ def serve(provider_name: str, settings: Settings) -> list[Served]:
 def ask_local(provider_name: str, settings: Settings) -> list[Served]:
     """The same. Raises ProviderFailure when it does not answer, or not with a list, and NotSetUp when its address or
     key cannot be one."""
-    way = access.reach(provider_name, settings, model=f"{provider_name}/")
+    return listed_at(access.reach(provider_name, settings, model=f"{provider_name}/"))
+
+
+def listed_at(way: Access) -> list[Served]:
+    """The same of a server that is known how to be reached."""
+    provider_name = way.provider.name
     address = str(way.endpoint).rstrip("/")
     patience = PATIENCE_ASKED if way.address else PATIENCE
     if provider_name == "ollama":
@@ -72,6 +77,36 @@ def ask_local(provider_name: str, settings: Settings) -> list[Served]:
         rows = _rows(Request(f"{address}/models", patience, MAX_BYTES, way.key), "data")
         models = list({row["id"]: _named(provider_name, row) for row in rows if _is_name(row.get("id"))}.values())
     return sorted(models, key=lambda served: -served.size)
+
+
+def has_no_model(provider_name: str, settings: Settings) -> bool:
+    """Whether a local server answers, and has none for chat."""
+    try:
+        return all(served.embedding for served in ask_local(provider_name, settings))
+    except Fault:
+        return False
+
+
+def ollama_name(name: str, settings: Settings) -> str | None:
+    """What Ollama lists a model as: so, or with the tag it takes where none is given; None when it does not."""
+    return _listed_as(name, serve("ollama", settings))
+
+
+def not_pulled(name: str, way: Access) -> UnknownModel | None:
+    """That an Ollama which answers does not list this model; None when it does, or does not answer."""
+    try:
+        served = listed_at(way)
+    except Fault:
+        return None
+    if _listed_as(name, served):
+        return None
+    has = f"; it has: {', '.join(one.name for one in served[:3])}" if served else ""
+    return UnknownModel(f"Ollama at {way.host} has no model {name!r}", f"type: ollama pull {name}{has}")
+
+
+def _listed_as(name: str, served: list[Served]) -> str | None:
+    names = {one.name for one in served}
+    return next((one for one in (name, f"{name}:latest") if one in names), None)
 
 
 def ollama_window(address: str, model: str) -> int | None:
@@ -207,8 +242,20 @@ def _of_deployments(rows: list[Mapping[str, Any]]) -> list[Model]:
             continue
         told = pricetable.sane(info if isinstance(info, dict) else {})
         model = catalog.from_row(f"{PROXY}/{name}", told, price.from_row(told))
+        model = replace(model, behind=_behind(row))
         found[name] = _least(found[name], model) if name in found else model
     return list(found.values())
+
+
+def _behind(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a deployment calls: LiteLLM's id, and for one that is named freely (Azure) the model that it states."""
+    params, info = (
+        part if isinstance(part, dict) else {} for part in (row.get("litellm_params"), row.get("model_info"))
+    )
+    provider = params.get("custom_llm_provider") or info.get("litellm_provider")
+    called = (params.get("model"), info.get("base_model"))
+    ids = (name if "/" in name or not _is_name(provider) else f"{provider}/{name}" for name in called if _is_name(name))
+    return tuple(dict.fromkeys(ids))
 
 
 def _least(one: Model, other: Model) -> Model:
@@ -219,6 +266,7 @@ def _least(one: Model, other: Model) -> Model:
         context=_smaller(one.context, other.context),
         max_output=_smaller(one.max_output, other.max_output),
         price=_dearer(one.price, other.price),
+        behind=tuple(dict.fromkeys((*one.behind, *other.behind))),
         **flags,
     )
 

@@ -84,7 +84,8 @@ async def ask(
         if inquiry.functions:
             from litellm_skill import toolbox
 
-            box = await stack.enter_async_context(toolbox.open(inquiry.functions, note=console.note))
+            limits = toolbox.Limits(loading=min(toolbox.Limits.loading, inquiry.timeout))
+            box = await stack.enter_async_context(toolbox.open(inquiry.functions, limits, note=console.note))
         dialogue = _dialogue(inquiry, box, console)
         tools = (*inquiry.tools, *(box.tools if box else ()))
         answer = await _answered(inquiry, tools, dialogue, journal, catalog, console, show)

@@ -40,7 +40,7 @@ def install(lock_file: str, folder: str, destination: str) -> str:
 
     Returns the folder of its packages, relative to ``folder``. Raises SetupFailed.
     """
-    uv = _find_uv(folder)
+    uv = find_uv(folder)
     if uv is None and not supported():
         raise _needs_uv()
     say(f"first run, installing {_amount(lock_file)} with {'uv' if uv else 'pip'} into {destination}")
@@ -89,7 +89,7 @@ def _amount(lock_file: str) -> str:
     return f"up to {len(packages)} packages (about {SIZES[os.path.basename(lock_file)]} MB on disk)"
 
 
-def _find_uv(folder: str) -> list[str] | None:
+def find_uv(folder: str) -> list[str] | None:
     return next((command for command in _uv_commands() if _answers(command, "uv", folder)), None)
 
 
@@ -155,12 +155,12 @@ def _uv_variables(home: str) -> dict[str, str]:
         ("UV_PYTHON_INSTALL_DIR", "XDG_DATA_HOME", "~/.local/share"),
     ):
         folder = os.environ.get(parent) or os.path.expanduser(usual)
-        if not os.environ.get(name) and not _can_write(os.path.join(folder, "uv")):
+        if not os.environ.get(name) and not can_write(os.path.join(folder, "uv")):
             added[name] = os.path.join(home, name.lower())
     return added
 
 
-def _can_write(folder: str) -> bool:
+def can_write(folder: str) -> bool:
     """There, or in the nearest folder above that exists."""
     if not os.path.isabs(folder):  # no home at all
         return False

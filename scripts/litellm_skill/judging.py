@@ -33,6 +33,12 @@ def check(args: argparse.Namespace) -> None:
     _rubric(args)
 
 
+def left_out(args: argparse.Namespace, why: Fault) -> Judged:
+    """Of what was asked for, that nothing came of it."""
+    wanted = {"judge": args.judge, "ranking": args.council, "synthesis": args.synthesize}
+    return {name: {"error": error_object(why)} for name, asked in wanted.items() if asked}, []
+
+
 def _rubric(args: argparse.Namespace) -> tuple[str, ...]:
     given = args.rubric
     if given and "\n" not in given and len(given) < 1_000 and Path(given).is_file():

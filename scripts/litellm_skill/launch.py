@@ -3,8 +3,8 @@
 In this order: this interpreter has them; an environment built earlier has them, and its Python takes over the
 process; one is built first (``installation``); else exit 3 with two lines of what is wrong and what to do.
 
-This file, ``environment``, ``installation``, ``installer``, ``package_index`` and the entry scripts are read
-by whatever ``python3`` is: Python 3.8 syntax, standard library only.
+This file, ``environment``, ``foundation``, ``installation``, ``installer``, ``package_index`` and the entry scripts are
+read by whatever ``python3`` is: Python 3.8 syntax, standard library only.
 """
 
 from __future__ import annotations

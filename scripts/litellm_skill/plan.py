@@ -57,7 +57,7 @@ class Funds:
         return (
             f"--max-cost {self.max_cost:g}"
             if self.usd == self.max_cost
-            else f"the budget ({self.usd:.2g} USD left; {BUDGETS})"
+            else f"the budget ({self.usd:.2g} USD left of --max-cost, {BUDGETS})"
         )
 
 

@@ -76,11 +76,10 @@ class Planner:
 
     def _fitted(self, choice: Choice, prompt: Prompt) -> Prompt:
         """Raises BadInput when the model does not take what is attached, or tools, and names some that do."""
-        model, catalog = choice.model, self.chooser.catalog
+        model = choice.model
 
         def hint(ability: str) -> str:
-            able = catalog.able(ability, self.chooser.usable, self.chooser.today)
-            names = ", ".join(one.id for one in able)
+            names = ", ".join(self.chooser.able(ability))
             return f"ask one that does: {names}" if names else "ask another model"
 
         if model.tools is False and (self.args.functions or self.extras.tools):

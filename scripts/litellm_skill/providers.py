@@ -106,3 +106,8 @@ def vendor_of_name(model: str) -> str:
 def vendor_of(provider: Provider, model: str, address: str | None) -> str:
     """Whose model answers: by the address where that is a maker's own, then the model's name, then the provider."""
     return vendor_of_address(address) or vendor_of_name(model) or provider.vendor
+
+
+def maker(id: str) -> str:
+    """The same of an id alone, as a proxy's deployment or its name gives it."""
+    return vendor_of(get(id.partition("/")[0]), id, None)

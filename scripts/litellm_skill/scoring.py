@@ -1,16 +1,19 @@
-"""Answers against what was expected of them, and what the scores of many come to. Pure."""
+"""Answers against what was expected of them, and what the scores of many come to."""
 
 from __future__ import annotations
 
+import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+from litellm_skill import worker
 from litellm_skill.faults import BadInput
 
 Z95 = 1.959963984540054  # of the normal distribution: 95 % lie within
 TOLERANCE = 1e-6  # relative
-SCORED_CHARACTERS = 100_000  # of an answer; a pattern may take long over more
+SCORED_CHARACTERS = 100_000  # of an answer
+PATTERN_S = 3.0  # most of it to start a process
 NUMBER = re.compile(r"(?<![\w.])[-+−]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?<=\d)(?:[eE][-+]?\d+)?")
 
 
@@ -24,9 +27,18 @@ def contains(text: str, expected: str) -> bool:
     return _folded(expected) in _folded(text)
 
 
-def regex(text: str, expected: str) -> bool:
-    """``expected`` is a pattern of Python's ``re`` that matches somewhere."""
-    return re.search(expected, text[:SCORED_CHARACTERS]) is not None
+def regex(text: str, expected: str) -> bool | None:
+    """``expected`` is a pattern of Python's ``re`` that matches somewhere; None when that takes too long to tell. Such
+    a pattern cannot be stopped, so it runs apart. Blocks for up to ``PATTERN_S`` seconds."""
+    payload = json.dumps([expected, text[:SCORED_CHARACTERS]]).encode()
+    outcome = worker.run("scoring:searched", payload, seconds=PATTERN_S, most=1)
+    return None if outcome.ending else outcome.output == b"1"
+
+
+def searched(payload: bytes) -> Iterator[bytes]:
+    """What runs apart."""
+    pattern, text = json.loads(payload)
+    yield b"1" if re.search(pattern, text) else b"0"
 
 
 def numeric(text: str, expected: str) -> bool:
@@ -35,7 +47,7 @@ def numeric(text: str, expected: str) -> bool:
     return bool(found) and math.isclose(found[-1], _one_number(expected), rel_tol=TOLERANCE, abs_tol=1e-12)
 
 
-SCORERS: dict[str, Callable[[str, str], bool]] = {
+SCORERS: dict[str, Callable[[str, str], bool | None]] = {
     "exact": exact,
     "contains": contains,
     "regex": regex,

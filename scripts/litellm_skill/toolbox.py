@@ -30,7 +30,6 @@ from litellm_skill.faults import BadInput, Fault, NotSetUp
 from litellm_skill.tools import Tool, ToolCall, ToolResult
 
 PROGRAM = Path(__file__).with_name("functions.py")
-LOADING = 60.0  # seconds for a process to load the files
 ENDING = 2.0  # seconds for a killed process to be gone
 LISTENING = 0.5  # seconds to learn how a process ended that has closed its pipe
 SIZE = 4  # bytes of a frame's length, see functions.py
@@ -54,11 +53,13 @@ PROXIES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"})  # u
 
 @dataclass(frozen=True)
 class Limits:
-    """``seconds`` for one call, ``characters`` of one result, ``parallel`` calls at the same time."""
+    """``seconds`` for one call, ``characters`` of one result, ``parallel`` calls at the same time; ``loading``: seconds
+    for a process to load the files, which the first one and each further one does."""
 
     seconds: float = 60.0
     characters: int = 50_000
     parallel: int = 8
+    loading: float = 60.0
 
 
 def environment(variables: Mapping[str, str]) -> dict[str, str]:
@@ -159,7 +160,7 @@ class Toolbox:
         ours = str(PROGRAM.parents[1])
         path = [folder for folder in sys.path if folder and os.path.realpath(folder) != os.path.realpath(ours)]
         question = {"load": self._files, "path": path, "limit": self._limits.characters}
-        reply, how = await _ask(process, question, LOADING)
+        reply, how = await _ask(process, question, self._limits.loading)
         if reply is None:
             what = f"{', '.join(self._files)}: not loaded: {how}"
             raise BadInput(what, "keep to definitions at the top of the file: all of it runs when it is loaded")

@@ -23,10 +23,12 @@ from litellm_skill.records import Records
 from litellm_skill.rows import Row
 from litellm_skill.tally import Tally
 
+TOO_LONG = "the pattern took too long"
+
 
 @dataclass(frozen=True)
 class Score:
-    """``value``: 1 right, 0 wrong; None where the judge was of no use."""
+    """``value``: 1 right, 0 wrong; None where that could not be told, and why."""
 
     value: float | None
     by: str
@@ -180,7 +182,8 @@ class Works:
         if self.scorer is None or row.expected is None or answer.fault:
             return None
         if self.judge is None:
-            return Score(float(scoring.SCORERS[self.scorer](answer.text, row.expected)), self.scorer)
+            right = await asyncio.to_thread(scoring.SCORERS[self.scorer], answer.text, row.expected)
+            return Score(None if right is None else float(right), self.scorer, None if right is not None else TOO_LONG)
         return await self._judged(self.judge, row, answer)
 
     async def _judged(self, judge: Lane, row: Row, answer: Answer) -> Score:

@@ -115,6 +115,7 @@ async def attempt(
         finally:
             received.model = traffic.model
             received.finish_word = traffic.finish
+            received.refusal = traffic.refusal
             received.take_headers(traffic)
             received.billable = traffic.sent and traffic.reply is None
         if question.access.provider.name in SAYS_WHY and traffic.finish is None:

@@ -37,6 +37,7 @@ class Received:
         self.billable = False  # a request reached the provider, which did not refuse it
         self.finish_reason: str | None = None
         self.finish_word: str | None = None  # the provider's own
+        self.refusal = ""  # in its own words
         self.usage = Usage()
         self.provider_cost: float | None = None
         self.by_proxy = False  # a LiteLLM proxy answered
@@ -127,6 +128,9 @@ def incompleteness(received: Received, *, streamed: bool) -> faults.Fault | None
         return faults.PolicyRefusal(what, "rephrase, or ask another model")
     if reason == "length" or (received.finish_word or "").lower() in LENGTH:
         return _cut_at_the_limit(received)
+    if received.refusal and not text:
+        said = " ".join(received.refusal.split())[:200]
+        return faults.PolicyRefusal(f"the model declined: {said}", "rephrase, or ask another model")
     if received.message.calls and reason is not None:
         return None
     if not text and streamed and reason is None:

@@ -50,6 +50,7 @@ class Traffic:
     body: bytes = b""
     model: str | None = None
     finish: str | None = None
+    refusal: str = ""
     by_proxy: bool = False
     cost: float | None = None
     cached: bool = False
@@ -258,10 +259,20 @@ def _note_model(traffic: Traffic, data: bytes) -> None:
     if not isinstance(document, dict):
         return
     traffic.finish = _finish_word(document) or traffic.finish
+    traffic.refusal += _refusal(document)
     for place in (document, document.get("message"), document.get("response")):
         if isinstance(place, dict) and isinstance(name := place.get("model") or place.get("modelVersion"), str):
             traffic.model = traffic.model or name
             return
+
+
+def _refusal(document: dict[str, Any]) -> str:
+    """OpenAI's models decline in a field of its own, whole or in pieces, and end with ``stop``; LiteLLM drops it."""
+    rows = document.get("choices")
+    first = rows[0] if isinstance(rows, list) and rows and isinstance(rows[0], dict) else {}
+    place = first.get("delta") or first.get("message")
+    said = place.get("refusal") if isinstance(place, dict) else None
+    return said if isinstance(said, str) else ""
 
 
 def _finish_word(document: dict[str, Any]) -> str | None:

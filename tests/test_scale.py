@@ -1,0 +1,61 @@
+"""The Ray block of references/scale.md, run as it stands. Opt-in, for Ray is large: ``LITELLM_SKILL_TEST_RAY=1``."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import SCRIPTS
+from provider_server import ProviderServer
+
+ROOT = SCRIPTS.parent
+WANTED = "LITELLM_SKILL_TEST_RAY"
+ASKED_FOR = bool(os.environ.get(WANTED))
+UV = [sys.executable, "-m", "uv"]
+OUTSIDE = dict(os.environ)  # the machine's own, with its index and its certificates: to install Ray
+
+
+def block() -> str:
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "references" / "scale.md").read_text(), re.S)
+    return code
+
+
+def python_with_ray(folder: Path) -> Path:
+    python = folder / "bin" / "python"
+    for command in (["venv", "-q", str(folder)], ["pip", "install", "-q", "--python", str(python), "ray"]):
+        subprocess.run([*UV, *command], env=OUTSIDE, check=True, timeout=500)
+    return python
+
+
+@pytest.mark.skipif(not ASKED_FOR, reason=f"set {WANTED}=1 to install Ray and run it")
+def test_ray_runs_every_shard(provider: ProviderServer, tmp_path: Path) -> None:
+    rows = [{"id": str(number), "prompt": f"row {number}"} for number in range(12)]
+    (tmp_path / "in.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    script = tmp_path / "block.py"
+    names = {
+        "SCRIPT": str(SCRIPTS / "compare_models.py"),
+        "BATCH": str(tmp_path / "in.jsonl"),
+        "OUT": str(tmp_path / "out"),
+        "FLAGS": ["-m", "openai/test-model", "-j", "2"],
+    }
+    given = "".join(f"{name} = {value!r}\n" for name, value in names.items())
+    script.write_text(given + block())
+    key = {"OPENAI_API_KEY": "key-of-openai-0123456789", "OPENAI_BASE_URL": f"{provider.url}/v1"}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    env = {**os.environ, **key, "PATH": path, "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+    python = python_with_ray(tmp_path / "ray")
+    done = subprocess.run([str(python), str(script)], env=env, capture_output=True, text=True, timeout=500, check=False)
+    assert "[0, 0, 0, 0]" in done.stdout.splitlines(), done.stderr[-2000:]  # among what Ray passes on of the shards
+    lines = [line for part in tmp_path.glob("out-*.jsonl") for line in part.read_text().splitlines()]
+    answered = [row["id"] for row in map(json.loads, lines) if "id" in row]
+    assert sorted(answered, key=int) == [row["id"] for row in rows]
+    assert len(provider.requests) == len(rows)
+
+
+def test_the_block_is_python() -> None:
+    compile(block(), "references/scale.md", "exec")

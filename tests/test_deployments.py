@@ -434,7 +434,7 @@ def test_secrets_are_known_by_value() -> None:
     "keys",
     [
         ("sk-" + "aB3" * 10, "short-7", "secret-of-8", "sk-no-key-required", "CHANGEME", "7f3a", "abcdefgh"),
-        ("Bearer sk-" + "aB3" * 10, "https://u:p4ssw0rd-x@h.example/v1", '{"private_key": "' + "zY9" * 8 + '"}'),
+        ("Bearer sk-" + "aB3" * 10, "https://u:" + "p4ssw0rd-x@h.example/v1", '{"private_key": "' + "zY9" * 8 + '"}'),
         ("proxy.AKIA" + "Q7RZ" * 4, "gsk_" + "aB3d" * 8, "gsk_" + "aB3d" * 8, "ends-with.ghp_" + "aB3d" * 9),
     ],
 )

@@ -474,7 +474,7 @@ def test_the_flag_between_the_stages_is_not_for_people(run: Run) -> None:
 def test_somebody_elses_clone(run: Run, tmp_path: Path, parent: str) -> None:
     path = tmp_path / parent / "litellm"
     (path / ".git").mkdir(parents=True)
-    remote = "https://me:ghp_sesame@github.com/BerriAI/litellm-skills.git"
+    remote = "https://me:" + "ghp_sesame@github.com/BerriAI/litellm-skills.git"
     (path / ".git" / "config").write_text(f'[remote "origin"]\n\turl = {remote}\n')
     outcome = run("doctor", "--json", "--no-endpoints")
     (_, found) = checks(outcome, "skill")

@@ -51,7 +51,7 @@ def _flags():
     parser = command.parser(__doc__, EXAMPLES)
     _add_texts(parser.add_argument_group("what to embed"))
     _add_model(parser.add_argument_group("whom to ask"), command)
-    _add_output(parser.add_argument_group("what to print"), command)
+    _add_output(parser, command)
     return parser
 
 
@@ -94,15 +94,10 @@ def _add_model(group, command):
     group.add_argument("--max-cost", type=command.usd, metavar="USD", help="spend no more than this")
 
 
-def _add_output(group, command):
+def _add_output(flags, command):
+    group = command.add_output(flags, out="write the lines to a file, and not to stdout")
     group.add_argument("--similar", metavar="QUERY", help="rank the texts by their likeness to this one")
     group.add_argument("--top", type=command.count, metavar="N", help="with --similar: the best N alone")
-    group.add_argument("--json", action="store_true", help="one JSON document on stdout")
-    group.add_argument("-u", "--usage", action="store_true", help="tokens, cost and time, one line on stderr")
-    group.add_argument("--out", metavar="FILE", help="write the lines to a file, and not to stdout")
-    group.add_argument("--force", action="store_true", help="let --out overwrite")
-    group.add_argument("-q", "--quiet", action="store_true", help="no notes on stderr")
-    group.add_argument("-v", "--verbose", action="store_true", help="tracebacks")
 
 
 def _embed(args, at_hand, console):

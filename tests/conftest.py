@@ -20,6 +20,7 @@ from provider_server import ProviderServer
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 PROCESS_TIMEOUT_S = 60.0
+KEYS = {f"{vendor}_API_KEY": f"key-of-{vendor.lower()}-0123456789" for vendor in ("OPENAI", "ANTHROPIC", "GEMINI")}
 
 # Everything else goes: keys, addresses, proxies, certificates, host markers, git's and LiteLLM's settings.
 # A list of what to remove would miss the next provider's.
@@ -45,6 +46,17 @@ def provider() -> Iterator[ProviderServer]:
     with ProviderServer() as server:
         yield server
     assert server.failures == []
+
+
+@pytest.fixture
+def wires(provider: ProviderServer, monkeypatch: pytest.MonkeyPatch) -> ProviderServer:
+    """The provider behind each vendor's own address variable, and a key for each."""
+    addresses = {"OPENAI_BASE_URL": "/v1", "ANTHROPIC_BASE_URL": "", "GEMINI_API_BASE": "/v1beta"}
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    for name, path in addresses.items():
+        monkeypatch.setenv(name, provider.url + path)
+    return provider
 
 
 @pytest.fixture(autouse=True)

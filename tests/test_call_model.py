@@ -10,28 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Outcome
+from conftest import KEYS, Outcome
 from provider_server import ProviderServer, Reply, Usage
 
 Run = Callable[..., Outcome]
-KEYS = {
-    "OPENAI_API_KEY": "key-of-openai",
-    "ANTHROPIC_API_KEY": "key-of-anthropic",
-    "GEMINI_API_KEY": "key-of-google",
-}
 WIRES = ["openai/test-model", "anthropic/claude-test", "gemini/gemini-test"]
 KEY_OF = dict(zip(WIRES, KEYS.values(), strict=True))
-
-
-@pytest.fixture
-def wires(provider: ProviderServer, monkeypatch: pytest.MonkeyPatch) -> ProviderServer:
-    """The provider behind each vendor's own address variable, and a key for each."""
-    addresses = {"OPENAI_BASE_URL": "/v1", "ANTHROPIC_BASE_URL": "", "GEMINI_API_BASE": "/v1beta"}
-    for name, value in KEYS.items():
-        monkeypatch.setenv(name, value)
-    for name, path in addresses.items():
-        monkeypatch.setenv(name, provider.url + path)
-    return provider
 
 
 def envelope(outcome: Outcome) -> dict[str, Any]:
@@ -366,10 +350,10 @@ def test_certificates_are_always_checked(
 
 def test_litellm_stays_quiet(run: Run, wires: ProviderServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LITELLM_LOG", "DEBUG")
-    wires.reply(Reply(status=401, text="bad key key-of-openai"))
+    wires.reply(Reply(status=401, text=f"bad key {KEYS['OPENAI_API_KEY']}"))
     outcome = run("call_model", "hi", "-m", "openai/test-model")
     assert (outcome.code, outcome.stdout) == (3, "")
-    assert "key-of-openai" not in outcome.stderr
+    assert KEYS["OPENAI_API_KEY"] not in outcome.stderr
     assert outcome.stderr.count("\n") == 2
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import sys
 from collections.abc import Callable
@@ -39,15 +40,11 @@ CHEAP_USD, STRONG_USD = 0.003, 0.15
 
 
 @pytest.fixture
-def wires(provider: ProviderServer, monkeypatch: pytest.MonkeyPatch) -> ProviderServer:
-    for name, path in {"OPENAI_BASE_URL": "/v1", "ANTHROPIC_BASE_URL": "", "GEMINI_API_BASE": "/v1beta"}.items():
-        monkeypatch.setenv(name, provider.url + path)
-    for name in ("OPENAI", "ANTHROPIC", "GEMINI"):
-        monkeypatch.setenv(f"{name}_API_KEY", f"key-of-{name.lower()}-0123456789")
+def wires(wires: ProviderServer) -> ProviderServer:
     file = Path(os.environ["XDG_CONFIG_HOME"], "litellm-skill", "models.toml")
     file.parent.mkdir()
     file.write_text(PRICES)
-    return provider
+    return wires
 
 
 def play(server: ProviderServer, **texts: str | int) -> None:
@@ -131,6 +128,19 @@ def test_the_strong_one_is_down(run: Run, wires: ProviderServer) -> None:
     found = document(outcome)
     assert (outcome.code, found["status"], found["text"]) == (3, "partial", "1")
     assert "did not pass (disagree)" in found["warnings"][0]
+
+
+@pytest.mark.parametrize(("flags", "whole"), [((), False), (("--no-save",), True)])
+def test_a_long_answer_under_an_agent(
+    run: Run, wires: ProviderServer, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...], whole: bool
+) -> None:
+    """Cut where a file holds all of it, and only there."""
+    monkeypatch.setenv("CLAUDECODE", "1")
+    play(wires, a="word " * 4000)
+    outcome = run("cheap_route", "Write a poem", *ROUTE, "--no-relay", *flags)
+    path = re.search(r"full answer: (.*)\n$", outcome.stdout)
+    assert (outcome.code, len(outcome.stdout) > 8_000, path is None) == (0, whole, whole)
+    assert (Path(path[1]).read_text() if path else outcome.stdout).count("word") == 4_000
 
 
 def test_straight_to_strong(run: Run, wires: ProviderServer) -> None:

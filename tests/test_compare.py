@@ -18,15 +18,6 @@ ALL = [part for name in NAMES for part in ("-m", name)]
 CHAT, MESSAGES, GEMINI = "/v1/chat/completions", "/v1/messages", "/v1beta/models/gemini-test:generateContent"
 
 
-@pytest.fixture
-def wires(provider: ProviderServer, monkeypatch: pytest.MonkeyPatch) -> ProviderServer:
-    for name, path in {"OPENAI_BASE_URL": "/v1", "ANTHROPIC_BASE_URL": "", "GEMINI_API_BASE": "/v1beta"}.items():
-        monkeypatch.setenv(name, provider.url + path)
-    for name in ("OPENAI", "ANTHROPIC", "GEMINI"):
-        monkeypatch.setenv(f"{name}_API_KEY", f"key-of-{name.lower()}-0123456789")
-    return provider
-
-
 def document(outcome: Outcome) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(outcome.stdout)
     assert next(iter(found)) == "status"

@@ -250,6 +250,10 @@ def test_last_is_of_this_folder(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_p
     assert run("call_model", "--result", asked["two"], "--json").code == 0
     monkeypatch.chdir(tmp_path)
     assert last() == asked["two"]
+    refused = run("call_model", "--cancel", "last")
+    assert (refused.code, refused.stdout, refused.stderr.count("\n")) == (2, "", 2)
+    assert "nothing was asked in this folder" in refused.stderr
+    assert asked["two"] in refused.stderr
 
 
 @pytest.mark.parametrize("way", ["flag", "variable", "policy"])

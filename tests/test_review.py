@@ -36,15 +36,10 @@ MODEL = ["-m", "openai/a"]
 
 
 @pytest.fixture
-def wires(provider: ProviderServer, monkeypatch: pytest.MonkeyPatch) -> ProviderServer:
-    monkeypatch.setenv("OPENAI_BASE_URL", f"{provider.url}/v1")
-    monkeypatch.setenv("ANTHROPIC_BASE_URL", provider.url)
-    monkeypatch.setenv("GEMINI_API_BASE", f"{provider.url}/v1beta")
-    for name in ("OPENAI", "ANTHROPIC", "GEMINI"):
-        monkeypatch.setenv(f"{name}_API_KEY", f"key-of-{name.lower()}-0123456789")
+def wires(wires: ProviderServer) -> ProviderServer:
     Path("stats.py").write_text(SOURCE)
-    provider.default = says()
-    return provider
+    wires.default = says()
+    return wires
 
 
 def says(*rows: dict[str, Any], **changed: Any) -> Reply:

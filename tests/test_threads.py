@@ -13,29 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SCRIPTS, Outcome
+from conftest import KEYS, SCRIPTS, Outcome
 from litellm_skill import database
 from litellm_skill.history import History, NewRun
 from provider_server import ProviderServer, Reply, Request
 
 Run = Callable[..., Outcome]
-KEYS = {
-    "OPENAI_API_KEY": "key-of-openai-7Qm2",
-    "ANTHROPIC_API_KEY": "key-of-anthropic-8Rn3",
-    "GEMINI_API_KEY": "key-of-google-9So4",
-}
 OPENAI, ANTHROPIC, GEMINI = MODELS = ("openai/test-model", "anthropic/claude-test", "gemini/gemini-test")
 ASK = ("-m", OPENAI, "--retries", "0")
-
-
-@pytest.fixture
-def wires(provider: ProviderServer, monkeypatch: pytest.MonkeyPatch) -> ProviderServer:
-    addresses = {"OPENAI_BASE_URL": "/v1", "ANTHROPIC_BASE_URL": "", "GEMINI_API_BASE": "/v1beta"}
-    for name, value in KEYS.items():
-        monkeypatch.setenv(name, value)
-    for name, path in addresses.items():
-        monkeypatch.setenv(name, provider.url + path)
-    return provider
 
 
 def said(request: Request) -> list[tuple[str, str]]:

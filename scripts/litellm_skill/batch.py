@@ -70,7 +70,7 @@ def add_flags(flags: argparse.ArgumentParser) -> None:
     group = flags.add_argument_group("many prompts; see references/scale.md")
     group.add_argument("--batch", metavar="FILE", help="rows of prompts, JSON lines or CSV; results go to --out FILE")
     group.add_argument("--template", metavar="FILE", help="a prompt with {column}s, filled in from each row")
-    group.add_argument("--rpm", type=per_minute, metavar="N", help="start at most N calls a minute, each model")
+    group.add_argument("--rpm", type=command.per_minute, metavar="N", help="start at most N calls a minute, each model")
     group.add_argument("--retry-errors", action="store_true", help="ask again for rows that failed")
     group.add_argument("--shard", type=shard, default=Shard(), metavar="I/N", help="only the I-th of N parts, from 1")
     group.add_argument(
@@ -85,17 +85,6 @@ def shard(text: str) -> Shard:
     if not 1 <= number <= of:
         raise argparse.ArgumentTypeError(f"{text!r} is not I/N with I from 1 to N")
     return Shard(number, of)
-
-
-def per_minute(text: str) -> float:
-    """An argparse type: a positive, finite number."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number of calls a minute")
-    return number
 
 
 def run(args: argparse.Namespace, at_hand: Settings, console: Console) -> int:

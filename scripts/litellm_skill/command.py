@@ -195,14 +195,18 @@ def add_generation(flags: argparse.ArgumentParser) -> None:
     group.add_argument("--strict-params", action="store_true", help="fail when the model does not take one")
 
 
-def add_output(flags: argparse.ArgumentParser) -> None:
+def add_output(
+    flags: argparse.ArgumentParser, out: str = "also write the full answer to a file"
+) -> argparse._ArgumentGroup:
+    """The group, for flags of the script's own; ``out`` is the help of ``--out``."""
     group = flags.add_argument_group("what to print")
     group.add_argument("--json", action="store_true", help="one JSON document on stdout")
     group.add_argument("-u", "--usage", action="store_true", help="tokens, cost and time, one line on stderr")
-    group.add_argument("--out", metavar="FILE", help="also write the full answer to a file")
+    group.add_argument("--out", metavar="FILE", help=out)
     group.add_argument("--force", action="store_true", help="let --out overwrite")
     group.add_argument("-q", "--quiet", action="store_true", help="no notes on stderr")
     group.add_argument("-v", "--verbose", action="store_true", help="tracebacks")
+    return group
 
 
 def add_shape(flags: argparse.ArgumentParser) -> None:
@@ -317,6 +321,11 @@ def share(text: str) -> float:
 def usd(text: str) -> float:
     """An argparse type: a positive, finite amount."""
     return _positive(text, "a positive amount in USD")
+
+
+def per_minute(text: str) -> float:
+    """An argparse type: a positive, finite number."""
+    return _positive(text, "a positive number of calls a minute")
 
 
 def _positive(text: str, what: str) -> float:

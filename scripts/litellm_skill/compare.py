@@ -10,7 +10,7 @@ import re
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -165,7 +165,7 @@ class _Panel:
         judged, judges = judging.left_out(self.args, stopped) if stopped else await self._judged(seats, answers)
         seconds = time.monotonic() - began
         document = comparison.document(labelled, run_id=self.run_id, seconds=seconds, judged=judged, judges=judges)
-        document["result_file"] = self._kept(document)
+        document["result_file"] = self.journal.keep(comparison.text(document), self.run_id)
         if stopped:
             document |= {"status": "partial" if document["answers"] else "error", "error": error_object(stopped)}
         return document
@@ -210,15 +210,6 @@ class _Panel:
             self.args, self.planner, self.journal, self.console, self.run_id, None if money is None else money - spent
         )
         return await court.sit(self.prompt.text, candidates, SystemRandom())
-
-    def _kept(self, document: dict[str, Any]) -> str | None:
-        """The file of all answers, as text."""
-        file = results.open_file(self.run_id, os.environ) if self.journal.keeps else None
-        if file is None:
-            return None
-        with suppress(OSError), closing(file):
-            file.write(self.console.redact(comparison.text(document)))
-        return file.name
 
     def _finish(self, document: dict[str, Any]) -> int:
         code = recall.tell(document, self.console)

@@ -169,12 +169,13 @@ class History:
             here = self.connection.execute(sql.format("directory = ? AND"), (_plain(directory),)).fetchone()
             return (here[0], directory) if here else self.connection.execute(sql.format("")).fetchone()
 
-    def find(self, id: str, directory: str) -> Kept | None:
-        """``id`` may be "last": the newest of this directory, else of all."""
+    def find(self, id: str, directory: str, *, elsewhere: bool = True) -> Kept | None:
+        """``id`` may be "last": the newest of this directory, else, where ``elsewhere`` will do, of all."""
         with database.reading(self.connection):
             if id != "last":
                 return self._one("WHERE id = ?", _plain(id))
-            return self._one(f"WHERE directory = ? {NEWEST}", _plain(directory)) or self._one(NEWEST)
+            here = self._one(f"WHERE directory = ? {NEWEST}", _plain(directory))
+            return self._one(NEWEST) if here is None and elsewhere else here
 
     def newest(self, limit: int, query: str | None = None) -> list[Run]:
         """Newest first; with ``query`` those that have it in prompt or answer, whatever the case."""

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from litellm_skill import database, ledger, ratelimits, screen
+from litellm_skill import database, ledger, ratelimits, results, screen
 from litellm_skill.answer import Usage, error_object
 from litellm_skill.console import Console
 from litellm_skill.faults import BadInput, Fault, Interrupted, LimitReached, NotSetUp
@@ -68,6 +68,10 @@ class Journal:
         if self._history:
             self._history.close()
             self._history = None
+
+    def keep(self, text: str, run_id: str) -> str | None:
+        """The path of a file that holds all of the answer, without keys; None where nothing may be kept."""
+        return results.keep(self.console.redact(text), run_id, self.environ) if self.keeps else None
 
     # --- conversations
 

@@ -196,8 +196,12 @@ def _when_done(history: History, id: str, patience: float) -> dict[str, Any]:
 
 
 def _cancel(history: History, id: str, console: Console) -> int:
-    """0 when the run is no longer at work; what came of it is kept."""
-    kept = stop(history, find(history, id))
+    """0 when the run is no longer at work; what came of it is kept. Raises BadInput rather than stop another folder's
+    last run."""
+    kept = find(history, id)
+    if not history.find(id, os.getcwd(), elsewhere=False):
+        raise BadInput("nothing was asked in this folder", f"the newest elsewhere: {command('--cancel', kept.id)}")
+    kept = stop(history, kept)
     if kept.finished is None and kept.alive:
         raise StillRunning(f"run {kept.id} was told to stop and has not yet", command("--wait", kept.id))
     document = as_it_stands(history, kept)

@@ -1,9 +1,9 @@
 """Outliving the host: the work is done by a worker in a session of its own, and the process that the host sees, and may
 kill, only relays what it prints.
 
-Hosts end a command after a while (Claude Code and OpenCode at 120 s) by killing its process group, or its children and
-theirs. The worker is forked before LiteLLM is imported, is nobody's child, and has a session of its own and none of the
-host's pipes: so it survives that, and no host waits for it.
+Hosts end a command after a while (OpenCode at 120 s) or move it out of sight (Claude Code), some by killing its process
+group, or its children and theirs. The worker is forked before LiteLLM is imported, is nobody's child, and has a session
+of its own and none of the host's pipes: so it survives that, and no host waits for it.
 """
 
 from __future__ import annotations

@@ -32,6 +32,21 @@ def open_file(run_id: str, environ: Mapping[str, str]) -> TextIO | None:
     return None
 
 
+def keep(text: str, run_id: str, environ: Mapping[str, str]) -> str | None:
+    """The path of a new file that holds all of ``text``; None when there is none."""
+    file = open_file(run_id, environ) if text else None
+    if file is None:
+        return None
+    try:
+        with file:
+            file.write(text)
+    except OSError:  # a full disk must not cost the answer
+        with contextlib.suppress(OSError):
+            os.unlink(file.name)
+        return None
+    return file.name
+
+
 def _open(parent: Path, run_id: str) -> TextIO:
     """Raises OSError."""
     directory = private_directory(private_directory(parent) / "results")

@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -180,7 +180,7 @@ class _Review:
         stopped = Interrupted("interrupted", "ask again") if interrupted else None
         more = {"judge": judge, "judge_usd": usd, "fault": stopped}
         document = critique.document(scope, reports, found, run_id=self.run_id, seconds=seconds, **more)
-        document["result_file"] = self._kept(document)
+        document["result_file"] = self.journal.keep(critique.text(document), self.run_id)
         return document
 
     async def _by_meaning(self, found: Sequence[Finding], reports: Sequence[Report]) -> merging.Merged:
@@ -208,15 +208,6 @@ class _Review:
         return told
 
     # --- telling
-
-    def _kept(self, document: dict[str, Any]) -> str | None:
-        """The file of all findings, as text."""
-        file = results.open_file(self.run_id, os.environ) if self.journal.keeps else None
-        if file is None:
-            return None
-        with suppress(OSError), closing(file):
-            file.write(self.console.redact(critique.text(document)))
-        return file.name
 
     def _finish(self, document: dict[str, Any]) -> int:
         code = recall.tell(document, self.console)

@@ -209,6 +209,7 @@ class _Route:
             inquiry.prepare([each.plans[0] for each in asked.values()])
             outcome = gateway.run(self._cascade(decision, asked))
             document = self._document(decision, asked, outcome)
+            document["result_file"] = self.journal.keep(document["text"], document["run_id"])
             self.journal.finish(document, [], document["cost_usd"])
         code = recall.tell(document, self.console)
         self.console.note(_bill(document))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,14 +17,14 @@ from litellm_skill.deployments import Deployment
 from litellm_skill.endpoints import PROXY
 from litellm_skill.faults import DeadlinePassed, Fault, Interrupted, LimitReached
 from litellm_skill.gateway import library, parameters, reply, router
-from litellm_skill.gateway.attempt import Limits, Question, attempt
+from litellm_skill.gateway.attempt import Question, attempt
+from litellm_skill.gateway.limits import Limits
 from litellm_skill.gateway.minute import MinuteFull
 from litellm_skill.gateway.reply import Received
 from litellm_skill.tools import ToolCall
 
 PARAGRAPH = "\n\n"  # between what a model says before and after its tools ran
 TICK = 0.25  # seconds
-FIRST_WAIT = 0.5  # seconds; doubled with every retry, and jittered
 # Another model helps against everything but these: what we did wrong, a refusal by policy, the user's own stop.
 NO_FALLBACK = (faults.BadInput, faults.PolicyRefusal, Interrupted)
 
@@ -190,7 +189,7 @@ class _Course:
             await self._persist(last=True)
 
     def _deadline(self) -> float:
-        return asyncio.get_running_loop().time() + self.limits.deadline - time.monotonic()
+        return asyncio.get_running_loop().time() + self.limits.left
 
     def _reply(self) -> Reply:
         received = self.received
@@ -279,7 +278,7 @@ class _Course:
             return None
         if isinstance(fault, MinuteFull):
             wait = fault.retry_after or 0.0
-            return wait if last and wait < self.limits.deadline - time.monotonic() else None
+            return wait if last and wait < self.limits.left else None
         return 0.0 if balancer.asked and balancer.another else None
 
     def _wait(self, retry: int, *, last: bool) -> float | None:
@@ -289,16 +288,10 @@ class _Course:
             return None
         if isinstance(fault, LimitReached) and not (last and self.patience.sits_out):
             return None
-        asked = fault.retry_after
-        wait = asked if asked is not None else FIRST_WAIT * 2**retry * random.uniform(0.75, 1)
-        if wait < self.limits.deadline - time.monotonic():
-            return wait
-        if asked is not None:
-            fault.hint = f"it asks to wait {asked:g} s, which is longer than --timeout leaves; try again then"
-        return None
+        return self.limits.wait(fault, retry)
 
     def _too_late(self) -> Fault | None:
-        if time.monotonic() < self.limits.deadline:
+        if self.limits.left > 0:
             return None
         return DeadlinePassed(f"{self.limits.timeout:g} s were over before anything was sent", "raise --timeout")
 
@@ -317,7 +310,7 @@ class _Course:
         if self.gate is None:
             return None
         try:
-            wait = self.gate.admit(self.question, self.limits.deadline - time.monotonic())
+            wait = self.gate.admit(self.question, self.limits.left)
         except LimitReached as fault:
             return fault
         if wait > 0:

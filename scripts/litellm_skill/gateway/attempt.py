@@ -18,6 +18,7 @@ from litellm_skill.deployments import Group
 from litellm_skill.endpoints import PROXY
 from litellm_skill.faults import Circumstances, DeadlinePassed, Fault
 from litellm_skill.gateway import gemini, library, reply, transport
+from litellm_skill.gateway.limits import Limits
 from litellm_skill.gateway.reply import Received
 from litellm_skill.gateway.router import Balancer
 from litellm_skill.gateway.transport import Traffic
@@ -82,14 +83,6 @@ class Question:
     def on_responses(self) -> bool:
         """Whether LiteLLM asks OpenAI's Responses API, which keeps what it is sent unless told not to."""
         return self.model.mode == "responses" or "/responses/" in self.model.id
-
-
-@dataclass(frozen=True)
-class Limits:
-    """``deadline``: ``time.monotonic()`` when all must be over; ``timeout``: the seconds that were asked for."""
-
-    deadline: float
-    timeout: float
 
 
 async def attempt(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -15,9 +14,8 @@ from litellm_skill import faults, vectors
 from litellm_skill.answer import Attempt
 from litellm_skill.faults import Circumstances, DeadlinePassed, Fault, Interrupted, LimitReached, PromptTooLong
 from litellm_skill.gateway import library, transport
-from litellm_skill.gateway.ask import FIRST_WAIT
-from litellm_skill.gateway.attempt import Limits
 from litellm_skill.gateway.embedder import Batch, Embedded, Embedder, Shape, reads_as_file, request
+from litellm_skill.gateway.limits import Limits
 from litellm_skill.gateway.transport import Traffic
 from litellm_skill.providers import DEMO
 from litellm_skill.texts import MARGIN, Text
@@ -78,7 +76,7 @@ class _Course:
     sent: deque[tuple[Batch, asyncio.Task[list[Embedded]]]] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
-        self.shape = Shape(max(1.0, self.limits.deadline - time.monotonic()), self.embedder.dimensions)
+        self.shape = Shape(max(1.0, self.limits.left), self.embedder.dimensions)
         self.slots = asyncio.Semaphore(self.embedder.concurrency)
         self.room = asyncio.Semaphore(AHEAD * self.embedder.concurrency)
         self.news = asyncio.Event()
@@ -112,7 +110,7 @@ class _Course:
         """Read in a thread, for a pipe may be slow: what is under way meanwhile must go on."""
         work = asyncio.get_running_loop().run_in_executor(None, next, batches, None)
         try:
-            batch = await asyncio.wait_for(work, max(0.0, self.limits.deadline - time.monotonic()) + GRACE)
+            batch = await asyncio.wait_for(work, max(0.0, self.limits.left) + GRACE)
         except TimeoutError:
             what = f"the input did not come to its end within {self.limits.timeout:g} s"
             raise DeadlinePassed(what, "raise --timeout") from None
@@ -200,16 +198,10 @@ class _Course:
         """Seconds until the next try, or None when there is none."""
         if fault is None or not fault.retryable or retry == self.embedder.retries:
             return None
-        asked = fault.retry_after
-        wait = asked if asked is not None else FIRST_WAIT * 2**retry * random.uniform(0.75, 1)
-        if wait < self.limits.deadline - time.monotonic():
-            return wait
-        if asked is not None:
-            fault.hint = f"it asks to wait {asked:g} s, which is longer than --timeout leaves; try again then"
-        return None
+        return self.limits.wait(fault, retry)
 
     def _too_late(self) -> Fault | None:
-        if time.monotonic() < self.limits.deadline:
+        if self.limits.left > 0:
             return None
         what = f"{self.limits.timeout:g} s were over before all was sent"
         return DeadlinePassed(what, "raise --timeout, or embed the rest again")
@@ -217,7 +209,7 @@ class _Course:
     async def _admitted(self, tokens: int) -> Fault | None:
         """Sleep until a rate limit lets this request pass; the fault when that would take too long."""
         try:
-            wait = self.embedder.admit(tokens, self.limits.deadline - time.monotonic())
+            wait = self.embedder.admit(tokens, self.limits.left)
         except LimitReached as fault:
             fault.retryable = False  # for this command
             return fault

@@ -1,0 +1,35 @@
+"""How long a command may take, and how long it waits before it tries again."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass
+
+from litellm_skill.faults import Fault
+
+FIRST_WAIT = 0.5  # seconds; doubled with every retry, and jittered
+
+
+@dataclass(frozen=True)
+class Limits:
+    """``deadline``: ``time.monotonic()`` when all must be over; ``timeout``: the seconds that were asked for."""
+
+    deadline: float
+    timeout: float
+
+    @property
+    def left(self) -> float:
+        """Seconds; negative when they are over."""
+        return self.deadline - time.monotonic()
+
+    def wait(self, fault: Fault, retry: int) -> float | None:
+        """Seconds until the next try after ``retry`` others, as the server asks or else doubled each time; None when
+        they are longer than what is left, which ``fault`` then says."""
+        asked = fault.retry_after
+        wait = asked if asked is not None else FIRST_WAIT * 2**retry * random.uniform(0.75, 1)
+        if wait < self.left:
+            return wait
+        if asked is not None:
+            fault.hint = f"it asks to wait {asked:g} s, which is longer than --timeout leaves; try again then"
+        return None

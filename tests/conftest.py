@@ -6,10 +6,12 @@ import contextlib
 import importlib.util
 import ipaddress
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -209,6 +211,26 @@ def _pipe(content: bytes) -> Iterator[int]:
     finally:
         os.close(reading)
         writer.join()
+
+
+@pytest.fixture
+def interrupted(provider: ProviderServer) -> Callable[..., Outcome]:
+    """``interrupted("cheap_route", "hi", after=2)``: the command in a process that gets SIGINT when the provider has
+    had so many requests, and a moment to read what came."""
+
+    def call(name: str, *argv: str, after: int) -> Outcome:
+        command = [sys.executable, str(SCRIPTS / f"{name}.py"), *argv]
+        pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with subprocess.Popen(command, **pipes, text=True) as process:
+            until = time.monotonic() + PROCESS_TIMEOUT_S
+            while len(provider.requests) < after and time.monotonic() < until:
+                time.sleep(0.02)
+            time.sleep(0.5)
+            process.send_signal(signal.SIGINT)
+            stdout, stderr = process.communicate(timeout=PROCESS_TIMEOUT_S)
+        return Outcome(process.returncode, stdout, stderr)
+
+    return call
 
 
 @pytest.fixture

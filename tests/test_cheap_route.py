@@ -143,6 +143,34 @@ def test_a_long_answer_under_an_agent(
     assert (Path(path[1]).read_text() if path else outcome.stdout).count("word") == 4_000
 
 
+@pytest.mark.parametrize("flags", [(), ("--check-cmd", "sleep 20"), ("--check-judge", "openai/judge")])
+def test_an_interrupt_asks_nobody_else(
+    interrupted: Callable[..., Outcome], wires: ProviderServer, flags: tuple[str, ...]
+) -> None:
+    """What came is shown, and the strong model is not paid."""
+    slow = Reply(text="1 and more", pieces=("1", " and more"), piece_delay_s=15)
+    wires.reply(Reply(text="1", usage=TOKENS) if flags else slow, path=PATH[A])
+    wires.default = slow
+    argv = (MATH if not flags else "Write code that prints 1", "-m", A, "--strong", STRONG, *flags)
+    outcome = interrupted("cheap_route", *argv, after=2 if "--check-judge" in flags else 1)
+    assert (outcome.code, outcome.stdout) == (130, "1\n")
+    assert outcome.stderr.startswith("error: interrupted\nnext: the text so far is kept\nroute: ")
+    assert [request.path for request in wires.requests if request.path == PATH[STRONG]] == []
+
+
+def test_the_most_it_may_cost_is_for_all_calls(run: Run, wires: ProviderServer) -> None:
+    play(wires, a="1", b="2", strong="3")
+    found = document(run("cheap_route", MATH, *ROUTE, "--check", "agree", "--max-cost", "0.1", "--json", "-q"))
+    limits = [
+        request.body.get("max_tokens")
+        or request.body.get("max_completion_tokens")
+        or request.body["generationConfig"]["max_output_tokens"]
+        for request in wires.requests
+    ]
+    assert found["model_requested"] == STRONG
+    assert sum(limit * usd for limit, usd in zip(limits, (2e-6, 2e-6, 100e-6), strict=True)) < 0.1
+
+
 def test_straight_to_strong(run: Run, wires: ProviderServer) -> None:
     """Two cheap ones that cost more than the strong one save nothing."""
     play(wires, a="1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -170,6 +171,74 @@ def test_a_synthesis(run: Run, wires: ProviderServer) -> None:
     assert sorted(found["synthesis"]["consensus"][0]["models"]) == sorted(NAMES[:2])
     asked = json.dumps(wires.requests[-1].body)
     assert "claude-test" not in asked
+
+
+JUDGING = ("--judge", "openai/judge", "--synthesize", "openai/merge")
+SLOW = Reply(text="so slow", pieces=("so", " slow"), piece_delay_s=15)
+
+
+def test_an_interrupt_while_they_are_judged(interrupted: Callable[..., Outcome], wires: ProviderServer) -> None:
+    """What was paid is shown, and nothing more is asked."""
+    wires.reply(Reply(text="one"), SLOW, path=CHAT)
+    wires.reply(Reply(text="two"), path=MESSAGES)
+    wires.default = SLOW
+    outcome = interrupted("compare_models", "hi", *ALL[:4], *JUDGING, "--json", after=3)
+    found = document(outcome)
+    assert (outcome.code, found["status"], found["error"]["type"]) == (130, "partial", "interrupted")
+    assert outcome.stderr == "error: interrupted\nnext: ask again\n"
+    assert sorted(answer["text"] for answer in found["answers"]) == ["one", "two"]
+    assert {found[part]["error"]["type"] for part in ("judge", "synthesis")} == {"interrupted"}
+    assert "openai/merge" not in json.dumps([request.body for request in wires.requests])
+
+
+@pytest.mark.parametrize("flags", [("--judge", "nobody-has-this"), ("--synthesize", "openrouter/one")])
+def test_a_judge_who_cannot_be_asked_is_found_out_first(
+    run: Run, wires: ProviderServer, flags: tuple[str, str]
+) -> None:
+    outcome = run("compare_models", "hi", *ALL, *flags)
+    assert (outcome.code in (3, 4), outcome.stdout, wires.requests) == (True, "", ())
+    assert outcome.stderr.count("\n") == 2
+
+
+PRICE = "price = { input = 1, output = 100 }\nmax_output = 2000\ncontext = 100000\n"
+
+
+def sent_limits(wires: ProviderServer) -> dict[str, list[int]]:
+    """The output limits that were sent, by model."""
+    limits: dict[str, list[int]] = {}
+    for body in (request.body for request in wires.requests):
+        limits.setdefault(body["model"], []).append(body.get("max_tokens") or body["max_completion_tokens"])
+    return limits
+
+
+def test_judges_share_what_the_answers_leave(run: Run, wires: ProviderServer) -> None:
+    names = ["openai/test-model", "anthropic/claude-test", "openai/judge", "openai/merge"]
+    file = Path(os.environ["XDG_CONFIG_HOME"], "litellm-skill", "models.toml")
+    file.parent.mkdir()
+    file.write_text("".join(f'[models."{name}"]\n{PRICE}' for name in names))
+    wires.default = Reply(text="yes", usage=Usage(input=100, output=100))
+    outcome = run("compare_models", "hi", *ALL[:4], *JUDGING, "--max-cost", "0.3", "--retries", "0", "--json")
+    assert outcome.code == 0
+    limits = sent_limits(wires)
+    left = 0.3 - 2 * 0.0101
+    assert max(limits["judge"]) * 100e-6 <= left / 2 / 2  # two parts; both orders of the two answers
+    assert max(limits["merge"]) * 100e-6 <= left
+
+
+def test_judges_are_held_to_the_budget(run: Run, wires: ProviderServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two answers of 0.0101 USD are affordable; a judgement on top is not."""
+    names = ["openai/test-model", "anthropic/claude-test", "openai/judge", "openai/merge"]
+    file = Path(os.environ["XDG_CONFIG_HOME"], "litellm-skill", "models.toml")
+    file.parent.mkdir()
+    file.write_text("".join(f'[models."{name}"]\n{PRICE}' for name in names))
+    monkeypatch.setenv("LITELLM_SKILL_BUDGET_USD_DAY", "0.405")
+    wires.default = Reply(text="yes", usage=Usage(input=100, output=2000))
+    outcome = run("compare_models", "hi", *ALL[:4], *JUDGING, "--retries", "0", "--json")
+    found = document(outcome)
+    assert (outcome.code, found["answered"], len(wires.requests)) == (0, 2, 2)
+    assert found["judge"]["error"]["type"] == found["synthesis"]["error"]["type"] == "limit_reached"
+    spent = json.loads(run("call_model", "--list-results", "--json").stdout)["spent_today_usd"]
+    assert spent == pytest.approx(2 * (100e-6 + 0.2))
 
 
 def test_a_council_of_two_is_none(run: Run, wires: ProviderServer) -> None:

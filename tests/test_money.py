@@ -130,6 +130,19 @@ def test_what_a_call_counts(
     assert (spent(run), reserved()) == (pytest.approx(cost, abs=1e-4), [])
 
 
+def test_a_round_that_breaks_off_is_not_free(run: Run, wires: ProviderServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first reply does not fit the schema; nobody knows what the second would have said of its tokens."""
+    configure(PRICED)
+    monkeypatch.setenv(DAY, "10")
+    broken = Reply(text='{"a": 1}', pieces=('{"a"', ": 1}"), stop_after=1)
+    wires.reply(Reply(text="no JSON", usage=Usage(input=10, output=10)), broken)
+    schema = '{"type": "object", "properties": {"a": {"type": "integer"}}}'
+    outcome = run("call_model", "hi", *ASK, "--max-tokens", "600", "--schema", schema, "--json")
+    document = json.loads(outcome.stdout)
+    assert (outcome.code, document["cost_usd"], document["usage"]["output_tokens"]) == (10, None, None)
+    assert (spent(run), reserved()) == (pytest.approx(0.6, abs=1e-4), [])
+
+
 def test_a_retry_that_the_budget_does_not_hold_is_not_made(
     run: Run, wires: ProviderServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

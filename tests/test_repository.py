@@ -33,17 +33,17 @@ HEADER = re.compile(r"(?m)^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$")  
 START_UP = ["foundation", "launch", "installation", "installer", "package_index", "environment"]
 ORDER = [
     *("call", "embedding", "inventory", "listing", "batch", "works", "compare", "judging", "route", "review"),
-    *("merging", "reviewers", "planner", "checkup", "ping", "inquiry", "dialogue", "run", "relay", "material"),
-    *("intake", "command", "offers", "proof", "recall", "upkeep", "journal", "meter", "results", "progress"),
-    *("console", "harvest", "synthesis", "panel", "seats", "ballot", "page", "grading", "comparison", "standings"),
-    *("sarif", "critique", "report", "plan", "lane", "choice", "gateway", "vectors", "history", "purse", "ledger"),
-    *("ratelimits", "database", "reachability", "process", "credentials", "check", "refresh", "embedding_models"),
-    *("proxy", "endpoints", "deployments", "modellist", "yamlfile", "access", "host", "routing", "catalog", "trial"),
-    *("looking", "evidence", "sources", "findings", "cascade", "tasks", "modelfile", "pricetable", "nearest"),
-    *("price", "demo", "answer", "structure", "conversation", "texts", "prompt", "throttle", "task_rules", "records"),
-    *("tally", "scoring", "rows", "changes", "audit", "agreement", "toolbox", "tools", "functions", "attachments"),
-    *("media", "pdf", "worker", "screen", "secret_rules", "redaction", "policy", "download", "certificates"),
-    *("settings", "providers", "faults"),
+    *("merging", "reviewers", "escalation", "aside", "planner", "checkup", "ping", "job", "inquiry", "dialogue"),
+    *("run", "relay", "material", "intake", "command", "offers", "proof", "recall", "upkeep", "journal", "meter"),
+    *("results", "progress", "console", "harvest", "synthesis", "panel", "seats", "ballot", "page", "grading"),
+    *("comparison", "standings", "sarif", "critique", "report", "plan", "lane", "choice", "gateway", "vectors"),
+    *("history", "purse", "ledger", "ratelimits", "database", "reachability", "process", "credentials", "check"),
+    *("refresh", "embedding_models", "proxy", "endpoints", "deployments", "modellist", "yamlfile", "access", "host"),
+    *("routing", "catalog", "trial", "looking", "evidence", "sources", "findings", "cascade", "tasks", "modelfile"),
+    *("pricetable", "nearest", "price", "demo", "answer", "structure", "conversation", "texts", "prompt", "throttle"),
+    *("task_rules", "records", "tally", "scoring", "rows", "changes", "audit", "agreement", "toolbox", "tools"),
+    *("functions", "attachments", "media", "pdf", "worker", "screen", "secret_rules", "redaction", "policy"),
+    *("download", "certificates", "settings", "providers", "faults"),
 ]
 
 

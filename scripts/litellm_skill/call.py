@@ -67,9 +67,8 @@ class _Call:
         for planned in asked.plans:
             _announce(planned, self.console)
         with self.journal.failing():
-            worst = max(planned.worst_usd or 0.0 for planned in asked.plans)
-            if self.journal.reserve(asked.run_id, worst, time.time() + asked.timeout + run.MARGIN):
-                asked = replace(asked, max_usd=min(worst, asked.max_usd or worst))
+            until = time.time() + asked.timeout + run.MARGIN
+            self.journal.reserve(asked.run_id, inquiry.worst_usd(asked.plans), until)
             return run.do(lambda: self._work(asked), how, self.args, self.journal, asked.run_id, self.console)
 
     def _begin(self, run_id: str, how: run.Way) -> Inquiry:
@@ -155,7 +154,12 @@ class _Call:
             answer = outcome.answer.warned(*self.prompt.warnings, *self.journal.warnings)
             document = envelope(answer, asked.plans[0].conversation)
             self.journal.finish(document, _reply(outcome), answer.spent_usd)
-        return _finish(self.args, answer, document, self.console)
+        fault = _print(self.args, answer, document, self.console)
+        told = {line for planned in asked.plans for line in (*planned.choice.warnings, *planned.notes)}
+        for line in report.unlike_asked(outcome.answer):
+            if line not in told:
+                self.console.note(f"warning: {line}")
+        return _finish(self.args, answer, fault, self.console)
 
     @property
     def _streams(self) -> bool:
@@ -197,12 +201,7 @@ def _show_plans(plans: Sequence[Plan], console: Console) -> int:
     return 0
 
 
-def _finish(args: argparse.Namespace, answer: Answer, document: Mapping[str, Any], console: Console) -> int:
-    fault = _print(args, answer, document, console)
-    if answer.dropped_params:
-        dropped = ", ".join(answer.dropped_params)
-        asked = answer.attempts[-1].model if answer.attempts else answer.model_requested
-        console.note(f"warning: dropped what {asked} does not take: {dropped}")
+def _finish(args: argparse.Namespace, answer: Answer, fault: Fault | None, console: Console) -> int:
     if fault:
         console.fault(fault)
     if args.usage:

@@ -13,13 +13,15 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from pathlib import Path
 from random import SystemRandom
 from typing import Any
 
-from litellm_skill import comparison, inquiry, intake, judging, recall, report, results, run, screen
+from litellm_skill import comparison, inquiry, intake, job, judging, recall, report, results, run, screen
 from litellm_skill import settings as settings_
 from litellm_skill.answer import Answer, envelope, error_object
+from litellm_skill.aside import Aside
 from litellm_skill.ballot import Candidate
 from litellm_skill.choice import Choice
 from litellm_skill.console import Console
@@ -27,6 +29,7 @@ from litellm_skill.conversation import Conversation
 from litellm_skill.faults import BadInput, Fault, Interrupted
 from litellm_skill.history import NewRun
 from litellm_skill.inquiry import Inquiry
+from litellm_skill.job import Job
 from litellm_skill.journal import Journal
 from litellm_skill.planner import Planner
 from litellm_skill.prompt import Prompt
@@ -88,22 +91,17 @@ class _Panel:
     def make(self) -> int:
         for name in ("out", "html", "md"):
             results.check_new(getattr(self.args, name), name, force=self.args.force)
-        judging.check(self.args)
-        how = run.way(self.args, self.journal, self.console)
+        judging.check(self.args, self.planner)
+        settings_.export(self.planner.chooser.settings)
+        return job.do(self._job, self.args, self.journal, self.console)
+
+    def _job(self, how: run.Way) -> Job:
         seats = self._seats(how)
         able = {seat.inquiry.plans[0].choice.name for seat in seats if seat.inquiry}
         if self.args.council and len(able) < 3:
             raise BadInput("a council takes three models that can be asked", "name more, or leave out --council")
-        settings_.export(self.planner.chooser.settings)
         asked = [seat.inquiry for seat in seats if seat.inquiry]
-        until = time.time() + run.MARGIN + sum(one.timeout for one in asked)
-        self.journal.begin(self._new_run(seats, until))
-        if how is not run.Way.HERE and not self.journal.recording:
-            how = run.unrecorded(how)
-            seats = self._seats(how)
-        with self.journal.failing():
-            self.journal.reserve(self.run_id, sum(one.plans[0].worst_usd or 0.0 for one in asked), until)
-            return run.do(lambda: self._work(seats), how, self.args, self.journal, self.run_id, self.console)
+        return Job(asked, partial(self._new_run, seats), partial(self._work, seats))
 
     def _seats(self, how: run.Way) -> list[_Seat]:
         """A model that cannot be asked has a seat, too: it is missing, with why. Raises it when that is so of all."""
@@ -161,10 +159,12 @@ class _Panel:
         interrupted = not await all_done(tasks)
         answers = [task.result() for task in tasks]
         labelled = [(seat.label, answer, seat.sent) for seat, answer in zip(seats, answers, strict=True)]
-        stopped = Interrupted("interrupted", "ask again") if interrupted else None
-        judged, judges = judging.left_out(self.args, stopped) if stopped else await self._judged(seats, answers)
+        stop = Interrupted("interrupted", "ask again")
+        judged, judges = judging.left_out(self.args, stop) if interrupted else await self._judged(seats, answers)
+        stopped = stop if interrupted or judging.interruption(judges) else None
         seconds = time.monotonic() - began
         document = comparison.document(labelled, run_id=self.run_id, seconds=seconds, judged=judged, judges=judges)
+        document["warnings"] += [*self.prompt.warnings, *self.journal.warnings]
         document["result_file"] = self.journal.keep(comparison.text(document), self.run_id)
         if stopped:
             document |= {"status": "partial" if document["answers"] else "error", "error": error_object(stopped)}
@@ -205,10 +205,9 @@ class _Panel:
         whole = [(seat, answer) for seat, answer in zip(seats, answers, strict=True) if answer.fault is None]
         candidates = [Candidate(seat.label, answer.text, _family(seat)) for seat, answer in whole]
         money = self.args.max_cost
-        spent = sum(answer.cost_usd or 0.0 for answer in answers)
-        court = judging.Court(
-            self.args, self.planner, self.journal, self.console, self.run_id, None if money is None else money - spent
-        )
+        if money is not None:
+            money = max(0.0, money - sum(map(_spent, seats, answers)))
+        court = judging.Court(self.args, Aside(self.planner, self.journal, self.console), money)
         return await court.sit(self.prompt.text, candidates, SystemRandom())
 
     def _finish(self, document: dict[str, Any]) -> int:
@@ -248,6 +247,13 @@ class _Free:
 
 def _drop(_: str) -> None:
     """Nothing is shown as it comes: the answers would be mixed."""
+
+
+def _spent(seat: _Seat, answer: Answer) -> float:
+    """USD; the worst case where it is not known."""
+    if answer.spent_usd is not None or seat.inquiry is None:
+        return answer.spent_usd or 0.0
+    return inquiry.worst_usd(seat.inquiry.plans)
 
 
 def _family(seat: _Seat) -> str:

@@ -108,7 +108,8 @@ def _section(document: Document, most: int | None) -> str:
     if most is not None and len(said) > most:
         said = f"{said[:most]}\n[{most:,} of {len(said):,} characters: {answer.result_file}]"
     cut = f"\n[{report.one_line(answer.fault.message)}]" if answer.fault else ""
-    return f"## {document['label']}\n{report.summary(answer)}\n\n{said}{cut}"
+    about = [report.summary(answer), *(f"warning: {line}" for line in report.unlike_asked(answer))]
+    return "\n".join([f"## {document['label']}", *map(report.one_line, about), "", f"{said}{cut}"])
 
 
 def _places(name: str, part: Document | None) -> list[str]:

@@ -67,6 +67,11 @@ class Outcome:
     messages: Sequence[Mapping[str, Any]] = ()
 
 
+def worst_usd(plans: Sequence[Plan]) -> float:
+    """What one attempt at any of them may cost at most, as far as prices are known."""
+    return max(planned.worst_usd or 0.0 for planned in plans)
+
+
 def prepare(plans: Sequence[Plan]) -> None:
     """Before the first request of a process. Raises BadInput when certificates are not to be checked."""
     certificates.refuse_blind_trust(os.environ)

@@ -18,6 +18,7 @@ from litellm_skill.answer import Usage, error_object
 from litellm_skill.console import Console
 from litellm_skill.faults import BadInput, Fault, Interrupted, LimitReached, NotSetUp
 from litellm_skill.history import History, NewRun, Thread
+from litellm_skill.plan import LIKELY_OUTPUT
 from litellm_skill.ratelimits import RateLimit
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ OFF = ("off", "0", "false", "no")
 NAME = re.compile(r"\w[\w.-]{0,63}")
 RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 EVERY = 0.25  # seconds between two writes of streamed text
-LIKELY_OUTPUT = 800  # tokens, against a limit of tokens a minute; put right when the answer is there
 
 
 def wanted(settings: Settings) -> bool:
@@ -54,7 +54,7 @@ class Journal:
     _reserved: list[str] = field(default_factory=list)
     _history: History | None = None
     _lost: NotSetUp | None = None
-    _slots: dict[str, Slot | None] = field(default_factory=dict)
+    _slots: dict[str, list[Slot]] = field(default_factory=dict)
     _unwritten: list[str] = field(default_factory=list)
     _written: float = 0.0
 
@@ -176,7 +176,7 @@ class Journal:
             document = {**run.envelope, "status": "error", "error": error_object(fault)}
             safe = screen.redact_values(document, self.console.secrets)
             self._use(lambda history: history.finish(run.id, safe, []))
-        self._settle(0.0)
+        self._settle(None if isinstance(fault, Interrupted) else 0.0)
 
     # --- money and rates
 
@@ -190,15 +190,14 @@ class Journal:
         self._check_budget()
         return left
 
-    def reserve(self, run_id: str, usd: float, until: float) -> bool:
-        """The most that the run, or a further part of it, may cost. False without a budget. Raises LimitReached."""
+    def reserve(self, run_id: str, usd: float, until: float) -> None:
+        """The most that the run, or a further part of it, may cost, where there is a budget. Raises LimitReached."""
         budget = ledger.budget(self.settings)
         if budget == ledger.Budget() or usd == 0:
-            return False
+            return
         self._use(lambda history: ledger.reserve(history.connection, run_id, usd, budget, time.time(), until))
         self._check_budget()
         self._reserved.append(run_id)
-        return True
 
     def _check_budget(self) -> None:
         if self._lost:
@@ -207,15 +206,13 @@ class Journal:
 
     def _settle(self, usd: float | None) -> None:
         """``None``: not known, so that all that was reserved counts."""
-        first, *others = self._reserved or ([self._run.id] if self._run and usd else [None])
-        if first:
-            self._use(lambda history: ledger.settle(history.connection, first, usd))
-        for id in others:
-            self._use(lambda history, id=id: ledger.release(history.connection, id))
+        for id in self._reserved or ([self._run.id] if self._run and usd else []):
+            self._use(lambda history, id=id, usd=usd: ledger.settle(history.connection, id, usd))
+            usd = usd and 0.0  # all of it stands with the first
 
     def admit(self, model: Model, prompt_tokens: int, output_limit: int | None, patience: float) -> float:
         """Seconds to sleep before the next request to this model. Raises LimitReached when ``patience`` (seconds) is
-        less, BadInput when a limit is no number."""
+        less, BadInput when a limit is no number. What an answer takes is a guess until it is there."""
         limit = ratelimits.limit_for(model, self.settings)
         if limit is None:
             return 0.0
@@ -225,8 +222,10 @@ class Journal:
                 history.connection, model.id, limit, tokens, patience, prompt_tokens=prompt_tokens
             )
         )
-        self._slots[model.id] = slot
-        return slot.wait_s if slot else 0.0
+        if slot is None:
+            return 0.0
+        self._slots.setdefault(model.id, []).append(slot)
+        return slot.wait_s
 
     def rest(self, deployment: Deployment, prompt_tokens: int) -> float:
         """Seconds until this deployment may be asked, 0 when it may at once (and that is counted)."""
@@ -241,8 +240,9 @@ class Journal:
         return 0.0
 
     def used(self, model: Model, usage: Usage) -> None:
-        """What the request to this model that was admitted last took."""
-        slot = self._slots.pop(model.id, None)
+        """What a request to this model took. Of several under way the oldest is put right: their sum is what counts."""
+        waiting = self._slots.get(model.id)
+        slot = waiting.pop(0) if waiting else None
         if slot and usage.input_tokens and usage.output_tokens:
             tokens = usage.input_tokens + usage.output_tokens
             self._use(lambda history: ratelimits.correct(history.connection, slot.id, tokens))

@@ -10,33 +10,43 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from litellm_skill import ballot, inquiry, panel, run, synthesis
+from litellm_skill import ballot, panel, synthesis
 from litellm_skill.answer import Answer, error_object
+from litellm_skill.aside import Aside
 from litellm_skill.ballot import Ballot, Candidate
-from litellm_skill.console import Console
-from litellm_skill.faults import BadInput, Fault, IncompleteAnswer
-from litellm_skill.intake import Extras
-from litellm_skill.journal import Journal
+from litellm_skill.faults import BadInput, Fault, IncompleteAnswer, Interrupted
 from litellm_skill.planner import Planner
 from litellm_skill.prompt import Prompt
 from litellm_skill.screen import Part
+from litellm_skill.seats import all_done
 from litellm_skill.structure import Schema
 
 AT_ONCE = 4
 Judged = tuple[dict[str, Any], list[Answer]]
 
 
-def check(args: argparse.Namespace) -> None:
-    """Raises BadInput for what would only be found out after the answers were paid."""
+def check(args: argparse.Namespace, planner: Planner) -> None:
+    """Raises what would only be found out after the answers were paid: BadInput, or why a judge cannot be asked."""
     if args.rubric and not args.judge:
         raise BadInput("--rubric is for a judge", "add --judge MODEL")
     _rubric(args)
+    for name in filter(None, (args.judge, args.synthesize)):
+        planner.check(name)
 
 
 def left_out(args: argparse.Namespace, why: Fault) -> Judged:
     """Of what was asked for, that nothing came of it."""
+    return {name: {"error": error_object(why)} for name in _wanted(args)}, []
+
+
+def interruption(answers: Sequence[Answer]) -> Interrupted | None:
+    """The user's own stop, which some of the answers tell of."""
+    return next((answer.fault for answer in answers if isinstance(answer.fault, Interrupted)), None)
+
+
+def _wanted(args: argparse.Namespace) -> list[str]:
     wanted = {"judge": args.judge, "ranking": args.council, "synthesis": args.synthesize}
-    return {name: {"error": error_object(why)} for name, asked in wanted.items() if asked}, []
+    return [name for name, asked in wanted.items() if asked]
 
 
 def _rubric(args: argparse.Namespace) -> tuple[str, ...]:
@@ -53,10 +63,7 @@ class Court:
     """``money``: USD that all of it may cost; None: no limit."""
 
     args: argparse.Namespace
-    planner: Planner
-    journal: Journal
-    console: Console
-    run_id: str
+    aside: Aside
     money: float | None
 
     async def sit(self, question: str, candidates: Sequence[Candidate], rng: Random) -> Judged:
@@ -64,17 +71,24 @@ class Court:
         failed), and the replies that they rest on."""
         found: dict[str, Any] = {}
         replies: list[Answer] = []
-        wanted = {"judge": self.args.judge, "ranking": self.args.council, "synthesis": self.args.synthesize}
-        for name in (name for name, asked in wanted.items() if asked):
+        names = _wanted(self.args)
+        money = self.money
+        for at, name in enumerate(names):
+            share = None if money is None else money / (len(names) - at)
+            answers: list[Answer] = []
             try:
-                found[name], answers = await getattr(self, f"_{name}")(question, candidates, rng)
-                replies += answers
+                part = getattr(replace(self, money=share), f"_{name}")
+                found[name], answers = await part(question, candidates, rng)
             except Fault as fault:
                 found[name] = {"error": error_object(fault)}
+            replies += answers
+            money = None if money is None or share is None else money - _spent(answers, share)
+            if stopped := interruption(replies):
+                return {**left_out(self.args, stopped)[0], **found}, replies
         return found, replies
 
     async def _judge(self, question: str, candidates: Sequence[Candidate], rng: Random) -> Judged:
-        judge = self.planner.chooser.choose(self.args.judge)
+        judge = self.aside.planner.chooser.choose(self.args.judge)
         ballots = ballot.judge_questions(question, candidates, _rubric(self.args), rng)
         answers = await self._ask([(judge.name, one) for one in ballots])
         votes = [_vote(one, answer) for one, answer in zip(ballots, answers, strict=True)]
@@ -98,29 +112,26 @@ class Court:
 
     async def _ask(self, questions: Sequence[tuple[str, Ballot]]) -> list[Answer]:
         several = asyncio.Semaphore(1 if self.args.sequential else min(AT_ONCE, self.args.jobs))
-        share = None if self.money is None else max(self.money, 0.0) / len(questions)
-        return list(await asyncio.gather(*(self._one(name, one, share, several) for name, one in questions)))
+        share = None if self.money is None else self.money / len(questions)
+        tasks = [asyncio.ensure_future(self._one(name, one, share, several)) for name, one in questions]
+        await all_done(tasks)
+        return [task.result() for task in tasks]
 
     async def _one(self, name: str, one: Ballot, share: float | None, several: asyncio.Semaphore) -> Answer:
-        """Never raises a fault: who cannot be asked, or is of no use, is missing."""
+        """Never raises: who cannot be asked, or is of no use, is missing."""
+        system, user = (message["content"] for message in one.messages)
+        prompt = Prompt((Part("the answers", user),), Part("the task of the judge", system))
         try:
-            choice = self.planner.chooser.choose(name)
-            planner = replace(self.planner, extras=Extras(schema=Schema(one.schema, "ballot")))
-            system, user = (message["content"] for message in one.messages)
-            prompt = Prompt((Part("the answers", user),), Part("the task of the judge", system))
-            planned = planner.plan(choice, prompt, max_cost=share)
-            timeout = run.timeout(self.args, run.Way.HERE, local=choice.access.local)
-            asked = planner.inquiry([planned], f"{self.run_id}-judge", None, timeout, max_usd=share)
             async with several:
-                quiet = replace(asked, functions=(), file=False, pieces=False)
-                outcome = await inquiry.ask(quiet, self.journal, planner.chooser.catalog, self.console, _drop)
-        except Fault as fault:
-            return Answer(name, fault=fault)
-        return outcome.answer
+                return await self.aside.ask(name, prompt, Schema(one.schema, "ballot"), share)
+        except asyncio.CancelledError:
+            return Answer(name, fault=Interrupted("interrupted", "ask again"))
 
 
-def _drop(_: str) -> None:
-    """A judge's reply is not shown."""
+def _spent(answers: Sequence[Answer], most: float) -> float:
+    """USD; ``most`` where it is not known of all."""
+    costs = [answer.spent_usd for answer in answers]
+    return most if None in costs else sum(usd or 0.0 for usd in costs)
 
 
 def _vote(one: Ballot, answer: Answer) -> Any:

@@ -39,6 +39,7 @@ class Offers:
             floor=self._floor(task.name),
             max_cost=self.args.max_cost,
             escalated=self.known.get(task.name, Known()).escalated,
+            judge=self._offer(self._choice(self.args.check_judge), listed=True) if self.args.check_judge else None,
         )
         last = named[strong.model.id] if strong else None
         measured = named[baseline.model.id] if baseline else None

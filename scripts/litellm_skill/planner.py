@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from litellm_skill import command, plan, providers
+from litellm_skill import command, inquiry, plan, providers
 from litellm_skill.choice import Choice, Chooser, with_window
 from litellm_skill.conversation import Conversation, Message
 from litellm_skill.faults import BadInput
@@ -32,9 +32,7 @@ class Planner:
         self, choice: Choice, prompt: Prompt, earlier: Sequence[Message] = (), max_cost: float | None = None
     ) -> Plan:
         """Raises Forbidden, NotSetUp, BadInput, PromptTooLong or LimitReached: why it cannot be asked so."""
-        self._check_policy(choice)
-        if choice.access.missing and not self.args.dry_run:
-            raise choice.access.missing
+        self._able(choice)
         conversation = Conversation(self._fitted(choice, prompt), tuple(earlier), self.extras.text)
         funds = Funds(max_cost, self.left())
         return plan.make(with_window(choice), conversation, command.generation(self.args), self.chooser, funds)
@@ -46,13 +44,32 @@ class Planner:
         funds = Funds(None, self.left())
         return plan.make(choice, conversation, command.generation(self.args), self.chooser, funds)
 
-    def inquiry(self, plans: Sequence[Plan], run_id: str, thread: str | None, timeout: float, **more: Any) -> Inquiry:
-        """As the flags say; ``timeout``: seconds."""
+    def check(self, name: str) -> None:
+        """Of a model that is asked later, what keeps it from being asked at all. Raises UnknownModel, NotSetUp or
+        Forbidden."""
+        self._able(self.chooser.choose(name))
+
+    def inquiry(
+        self,
+        plans: Sequence[Plan],
+        run_id: str,
+        thread: str | None,
+        timeout: float,
+        *,
+        max_usd: float | None = None,
+        **more: Any,
+    ) -> Inquiry:
+        """As the flags say; ``timeout``: seconds. Under a budget all attempts cost no more than one may at worst: that
+        is what is reserved for them."""
+        worst = inquiry.worst_usd(plans)
+        if worst and self.left() is not None:
+            max_usd = min(worst, max_usd or worst)
         return Inquiry(
             plans,
             run_id,
             thread,
             timeout=timeout,
+            max_usd=max_usd,
             idle=self.args.idle_timeout,
             retries=self.args.retries,
             strict_parameters=self.args.strict_params,
@@ -64,6 +81,12 @@ class Planner:
             verbose=self.args.verbose,
             **more,
         )
+
+    def _able(self, choice: Choice) -> None:
+        """Raises Forbidden or NotSetUp; a dry run needs no key."""
+        self._check_policy(choice)
+        if choice.access.missing and not self.args.dry_run:
+            raise choice.access.missing
 
     def _check_policy(self, choice: Choice) -> None:
         """Raises Forbidden."""

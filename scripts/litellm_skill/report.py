@@ -49,6 +49,14 @@ def for_host(text: str, source: str, result_file: str | None, fence: str) -> str
     return f"{head}{text}{tail}{path}"
 
 
+def unlike_asked(answer: Answer) -> list[str]:
+    """What was not as it was asked for, a line each."""
+    if not answer.dropped_params:
+        return list(answer.warnings)
+    model = answer.attempts[-1].model if answer.attempts else answer.model_requested
+    return [*answer.warnings, f"dropped what {model} does not take: {', '.join(answer.dropped_params)}"]
+
+
 def summary(answer: Answer) -> str:
     """One line: model, host, tokens, cost, time."""
     times = [f"{answer.latency_s:.1f} s" if answer.latency_s is not None else "time unknown"]

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from litellm_skill import (
     findings,
     inquiry,
     intake,
+    job,
     looking,
     material,
     merging,
@@ -31,6 +33,7 @@ from litellm_skill import (
 )
 from litellm_skill import settings as settings_
 from litellm_skill.answer import Answer, error_object
+from litellm_skill.aside import Aside
 from litellm_skill.console import Console
 from litellm_skill.critique import Report, Scope
 from litellm_skill.evidence import Evidence
@@ -38,6 +41,7 @@ from litellm_skill.faults import BadInput, Fault, Interrupted
 from litellm_skill.findings import Finding
 from litellm_skill.history import NewRun
 from litellm_skill.intake import Extras
+from litellm_skill.job import Job
 from litellm_skill.journal import Journal
 from litellm_skill.looking import Folder
 from litellm_skill.material import Material
@@ -105,15 +109,15 @@ class _Review:
     def make(self) -> int:
         for name in ("out", "html", "md", "sarif"):
             results.check_new(getattr(self.args, name), name, force=self.args.force)
-        how = run.way(self.args, self.journal, self.console)
-        reviewers = self._assigned(how)
+        if self.args.merge_judge:
+            self.planner.check(self.args.merge_judge)
         settings_.export(self.planner.chooser.settings)
+        return job.do(self._job, self.args, self.journal, self.console)
+
+    def _job(self, how: run.Way) -> Job:
+        reviewers = self._assigned(how)
         asked = [task.inquiry for one in reviewers for task in one.tasks]
-        until = time.time() + run.MARGIN + sum(one.timeout for one in asked)
-        self.journal.begin(self._new_run(reviewers, until))
-        with self.journal.failing():
-            self.journal.reserve(self.run_id, sum(one.plans[0].worst_usd or 0.0 for one in asked), until)
-            return run.do(lambda: self._work(reviewers), how, self.args, self.journal, self.run_id, self.console)
+        return Job(asked, partial(self._new_run, reviewers), partial(self._work, reviewers))
 
     def _assigned(self, how: run.Way) -> list[Reviewer]:
         return Assignment(self.args, self.under, self.folder, self.planner, self.run_id).chosen(how)
@@ -171,22 +175,28 @@ class _Review:
         interrupted = not await all_done(running)
         reports = [one.result() for one in running]
         found = [findings.restored(row) for one in reports for row in one.found]
+        stopped: Fault | None = Interrupted("interrupted", "ask again") if interrupted else None
         judge, usd = None, 0.0
-        if self.args.merge_judge and not interrupted:
-            found, judge, usd = await self._by_meaning(found, reports)
+        if self.args.merge_judge and not stopped:
+            found, fault, usd = await self._by_meaning(found, tasks, reports)
+            judge = {"judge": self.args.merge_judge, "error": error_object(fault) if fault else None}
+            stopped = fault if isinstance(fault, Interrupted) else None
         else:
             found = findings.merged(found)
         seconds = time.monotonic() - began
-        stopped = Interrupted("interrupted", "ask again") if interrupted else None
         more = {"judge": judge, "judge_usd": usd, "fault": stopped}
         document = critique.document(scope, reports, found, run_id=self.run_id, seconds=seconds, **more)
         document["result_file"] = self.journal.keep(critique.text(document), self.run_id)
         return document
 
-    async def _by_meaning(self, found: Sequence[Finding], reports: Sequence[Report]) -> merging.Merged:
-        spent, most = sum(one.cost_usd or 0.0 for one in reports), self.args.max_cost
-        money = None if most is None else max(0.0, most - spent)
-        return await merging.by_meaning(found, self.args.merge_judge, self.planner, self.journal, self.console, money)
+    async def _by_meaning(
+        self, found: Sequence[Finding], tasks: Sequence[Task], reports: Sequence[Report]
+    ) -> merging.Merged:
+        money = self.args.max_cost
+        if money is not None:
+            money = max(0.0, money - sum(map(_spent, tasks, reports)))
+        aside = Aside(self.planner, self.journal, self.console)
+        return await merging.by_meaning(found, self.args.merge_judge, aside, money)
 
     async def _report(self, task: Task, several: asyncio.Semaphore, alone: Mapping[Any, asyncio.Lock]) -> Report:
         """Never raises: what is wrong stands in it. A local server gets one question at a time."""
@@ -252,6 +262,11 @@ def _told(task: Task, answer: Answer) -> Report:
         task.box.sent() if task.box else (),
         [f"{task.model}: {line}" for line in answer.warnings],
     )
+
+
+def _spent(task: Task, told: Report) -> float:
+    """USD; the worst case where it is not known."""
+    return inquiry.worst_usd(task.inquiry.plans) if told.cost_usd is None else told.cost_usd
 
 
 def _local(task: Task) -> bool:

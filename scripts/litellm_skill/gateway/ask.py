@@ -340,7 +340,8 @@ class _Course:
     def answer(self, first: Question) -> Answer:
         received, (model, access) = self.received, self.question.asked
         rounds = [*self.rounds, received]
-        costs = [one.provider_cost for one in rounds]
+        counted = [one for one in rounds if one.billable or one.usage != Usage()]
+        costs = [one.provider_cost for one in counted] or [None]
         cost = None if None in costs else sum(one or 0.0 for one in costs)
         began = next((one for one in reversed(rounds) if one.began), None)
         return Answer(
@@ -351,7 +352,7 @@ class _Course:
             text=self.text,
             reasoning=PARAGRAPH.join(filter(None, (one.reasoning for one in rounds))) or None,
             finish_reason=received.finish_reason,
-            usage=reply.total(one.usage for one in rounds),
+            usage=reply.total(one.usage for one in counted),
             cost_usd=cost,
             cost_source="provider" if cost is not None else None,
             latency_s=round(time.monotonic() - self.started, 3),

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from litellm_skill.faults import Interrupted
 from litellm_skill.gateway import library, router
 
 T = TypeVar("T")
@@ -15,7 +16,8 @@ LEAVING = 0.3
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run ``work`` to its end. SIGINT, SIGTERM and SIGHUP cancel it, which it sees as ``CancelledError``.
+    """Run ``work`` to its end. SIGINT, SIGTERM and SIGHUP cancel it, which it sees as ``CancelledError``; raises
+    Interrupted when it lets that pass.
 
     Unlike ``asyncio.run`` this does not wait for the loop's threads: a name lookup that hangs in one must not
     outlive the deadline.
@@ -26,6 +28,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
             task = loop.create_task(work)
             _cancel_on_signals(loop, task)
             return loop.run_until_complete(task)
+    except asyncio.CancelledError:
+        raise Interrupted("interrupted", "ask again") from None
     finally:
         _leave(loop)
 
@@ -35,7 +39,9 @@ def _cancel_on_signals(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any])
         if number := getattr(signal, name, None):
             try:
                 loop.add_signal_handler(number, task.cancel)
-            except (NotImplementedError, RuntimeError, ValueError):  # Windows, or not the main thread
+            except NotImplementedError:  # Windows
+                signal.signal(number, lambda *_: loop.call_soon_threadsafe(task.cancel))
+            except (RuntimeError, ValueError):  # not the main thread
                 return
 
 

@@ -179,8 +179,10 @@ def _larger(one: Usage, other: Usage) -> Usage:
 
 
 def total(usages: Iterable[Usage]) -> Usage:
-    """Of several replies; a count that none of them reported is unknown."""
+    """Of several replies. Unknown is what one of them does not say of its tokens in and out; of reasoning and cached
+    tokens, which many never have, what none of them says."""
     every = list(usages)
     names = ("input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens")
     counts = {name: [n for one in every if (n := getattr(one, name)) is not None] for name in names}
-    return Usage(**{name: sum(found) if found else None for name, found in counts.items()})
+    told = {name for name, found in counts.items() if found and (len(found) == len(every) or name in names[2:])}
+    return Usage(**{name: sum(counts[name]) for name in told})

@@ -193,6 +193,12 @@ def test_explained_without_a_socket(run: Run, wires: ProviderServer, monkeypatch
     assert {one["model"] for one in found["route"]["candidates"]} == {A, B}
 
 
+@pytest.mark.parametrize("baseline", [A, B, STRONG, "openai/other"])
+def test_a_baseline_only_measures(run: Run, wires: ProviderServer, baseline: str) -> None:
+    route = document(run("cheap_route", MATH, *ROUTE, "--baseline", baseline, "--dry-run", "--json", "-q"))["route"]
+    assert ({one["model"] for one in route["candidates"]}, route["baseline"]) == ({A, B}, baseline)
+
+
 def test_a_dry_run_does_not_pay_for_litellm(run_process: Callable[..., Outcome], tmp_path: Path) -> None:
     env = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "OPENAI_API_KEY": "key-of-openai-0123456789"}
     outcome = run_process("cheap_route", MATH, "--explain", "--dry-run", env=env | {"PYTHONVERBOSE": "1"})

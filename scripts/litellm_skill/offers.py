@@ -26,12 +26,13 @@ class Offers:
 
     def decide(self) -> tuple[dict[str, Choice], Decision]:
         task = tasks.of(self.prompt.text, self.args.task)
-        choices = {choice.name: choice for choice in self._candidates(task.name)}
+        candidates = {choice.name: choice for choice in self._candidates(task.name)}
         strong, baseline = self._strong(), self.args.baseline and self._choice(self.args.baseline)
-        choices |= {choice.name: choice for choice in (strong, baseline) if choice}
-        offers = [self._offer(choice, listed=bool(self.args.model)) for name, choice in choices.items()]
-        named = {offer.model.id: offer for offer in offers}
-        ours = [offer for choice, offer in zip(choices.values(), offers, strict=True) if choice is not baseline]
+        candidates |= {strong.name: strong} if strong else {}
+        choices = candidates | ({baseline.name: baseline} if baseline else {})
+        offers = {name: self._offer(choice, listed=bool(self.args.model)) for name, choice in choices.items()}
+        named = {offer.model.id: offer for offer in offers.values()}
+        ours = [offers[name] for name in candidates]
         cheap = [offer for offer in ours if not strong or offer.model.id != strong.model.id] or ours
         terms = Terms(
             self.chooser.today,

@@ -255,16 +255,20 @@ def test_a_large_answer_passes_whole(run: Run, wires: ProviderServer, start: Sta
     assert run("call_model", "--result", "last", "--json").stdout == stdout
 
 
-# The relay alone, without LiteLLM. argv: scripts, what to do before, the work, patience in seconds.
+# The relay alone, without LiteLLM. argv: scripts, what to do before, the start, the work, patience in seconds.
 DRIVER = """
-import fcntl, os, sys, time
+import fcntl, os, signal, sys, time
 sys.path.insert(0, sys.argv[1])
 from litellm_skill import relay
 def work():
-    exec(sys.argv[3])
+    exec(sys.argv[4])
     return 7
 exec(sys.argv[2])
-relayed = relay.relay(lambda: None, work, float(sys.argv[4]))
+try:
+    relayed = relay.relay(lambda: exec(sys.argv[3]), work, float(sys.argv[5]))
+except OSError:
+    files = len(os.listdir('/dev/fd')) - 1
+    relayed = f"no worker; {files} files, {len(signal.pthread_sigmask(signal.SIG_BLOCK, []))} signals held back"
 print(relayed, file=sys.stderr)
 """
 MANY_FILES = """
@@ -279,10 +283,28 @@ print(sorted(n for n in numbers if os.get_inheritable(n)))
 """
 
 
-def drive(work: str, *, before: str = "", patience: float = 20.0) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", DRIVER, str(SCRIPTS), before, work, str(patience)]
+def drive(work: str, *, before: str = "", start: str = "", patience: float = 20.0) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", DRIVER, str(SCRIPTS), before, start, work, str(patience)]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(command, **pipes, text=True)
+
+
+# The wakeup pipe and the worker's two take six; none is left for the one by which it would say that it has started.
+SIX_MORE_FILES = """
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (9, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "start"),
+    [("", "raise ValueError"), ("", "os.kill(os.getpid(), 9)"), (SIX_MORE_FILES, "")],
+    ids=["fails", "killed", "no pipe"],
+)
+def test_a_worker_that_does_not_start(before: str, start: str) -> None:
+    """Then the work is not begun there, and whoever asked may do it; nothing is left over."""
+    stdout, stderr = drive("print('worked')", before=before, start=start).communicate(timeout=LONG_S)
+    assert (stdout, stderr) == ("", "no worker; 3 files, 0 signals held back\n")
 
 
 @pytest.mark.parametrize(

@@ -74,10 +74,12 @@ def relay(start: Callable[[], None], work: Callable[[], int], patience: float) -
     with contextlib.ExitStack() as ends:
         readers, writers = _pipes(ends, 2)
         with _woken_by_signals() as woken:
-            status = _fork(start, work, writers)
+            try:
+                status = _fork(start, work, writers)
+            finally:
+                for writer in writers:
+                    os.close(writer)
             ends.callback(os.close, status)
-            for writer in writers:
-                os.close(writer)
             streams = [_Stream(*pair) for pair in zip(readers, (1, 2), strict=True)]
             return _copy(status, streams, woken, time.monotonic() + patience)
 
@@ -122,23 +124,37 @@ def _numbers() -> list[int]:
 
 def _fork(start: Callable[[], None], work: Callable[[], int], writers: list[int]) -> int:
     """The end of a pipe into which the worker says its exit code; it is closed without one when the worker is killed.
+    Raises OSError when there is no worker, or it ended before it had started.
     A signal to this process's group must not reach the worker: signals are held back until it has left that group, and
     what came before is forgotten there."""
     sys.stdout.flush()
     sys.stderr.flush()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _numbers())
     status, told = os.pipe()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _numbers())
+    try:
+        _beget(start, work, writers, told, before)
+        if os.read(status, 1) != STARTED:
+            raise ChildProcessError("the worker ended before it had started")
+        return status
+    except OSError:
+        os.close(status)
+        raise
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _beget(
+    start: Callable[[], None], work: Callable[[], int], writers: list[int], told: int, mask: set[signal.Signals]
+) -> None:
+    """Make the worker, whose end of the pipe is closed here."""
     try:
         child = os.fork()
         if child == 0:
-            _leave_the_family(start, work, writers, told, before)
-        os.close(told)
-        with contextlib.suppress(ChildProcessError):  # where SIGCHLD is ignored nobody needs to wait
-            os.waitpid(child, 0)
-        os.read(status, 1)
-        return status
+            _leave_the_family(start, work, writers, told, mask)
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        os.close(told)
+    with contextlib.suppress(ChildProcessError):  # where SIGCHLD is ignored nobody needs to wait
+        os.waitpid(child, 0)
 
 
 def _leave_the_family(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -12,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Outcome
-from litellm_skill import database
+from conftest import SCRIPTS, Outcome
+from litellm_skill import database, process
 from litellm_skill.history import History, NewRun
+from litellm_skill.process import Process
 from provider_server import ProviderServer, Reply
 
 Run = Callable[..., Outcome]
@@ -254,6 +257,52 @@ def test_last_is_of_this_folder(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_p
     assert (refused.code, refused.stdout, refused.stderr.count("\n")) == (2, "", 2)
     assert "nothing was asked in this folder" in refused.stderr
     assert asked["two"] in refused.stderr
+
+
+def at_work(process: Process) -> None:
+    """What was asked last is work of this process."""
+    owner = (process.pid, process.birth)
+    with closing(database.connect(os.environ)) as connection:
+        connection.execute("UPDATE runs SET status = 'running', finished = NULL, pid = ?, birth = ?", owner)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [("call_model", "hi"), ("compare_models", "hi"), ("review_code", "-f", "a.py")],
+    ids=["call", "compare", "review"],
+)
+@pytest.mark.skipif(os.name != "posix", reason="no limit for the size of files")
+def test_a_dead_run_is_read_where_nothing_can_be_written(run: Run, argv: tuple[str, ...]) -> None:
+    Path("a.py").write_text("one = 1\n")
+    run(*argv, "--demo")
+    at_work(Process(2**22 + 1, process.this().birth))  # one more than Linux ever gives
+    again = [str(SCRIPTS / "call_model.py"), "--result", "last", "--json"]
+    with closing(database.connect(os.environ)):  # so that reading needs no new file
+        limited = ["sh", "-c", 'ulimit -f 0; exec "$@"', "sh", sys.executable, *again]
+        done = subprocess.run(limited, capture_output=True, text=True, check=False)
+    after = run("call_model", *again[1:])
+    assert (done.returncode, after.code) == (after.code, 8)
+    first, second = json.loads(done.stdout), json.loads(after.stdout)
+    assert first["error"] == second["error"]
+    assert "ended before the answer was whole" in first["error"]["message"]
+
+
+@pytest.mark.parametrize("script", ["call_model", "compare_models"])
+def test_cancelling_counts_what_is_kept(run: Run, script: str) -> None:
+    run(script, "hi", "--demo")
+    text = run(script, "--result", "last").stdout.rstrip("\n")
+    cancelled = run("call_model", "--cancel", "last")
+    count = re.fullmatch(r"run .*: ok, ([\d,]+) characters kept\n", cancelled.stdout)
+    assert count
+    assert int(count[1]) - len(text) in (0, 1)
+
+
+def test_what_works_elsewhere_cannot_be_cancelled_here(run: Run) -> None:
+    run("call_model", "hi", "--demo")
+    at_work(Process(1, "another-boot/pid:[1] 2"))
+    outcome = run("call_model", "--cancel", "last")
+    assert (outcome.code, outcome.stdout, outcome.stderr.count("\n")) == (3, "", 2)
+    assert "cannot be stopped from here" in outcome.stderr
 
 
 @pytest.mark.parametrize("way", ["flag", "variable", "policy"])

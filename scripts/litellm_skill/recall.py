@@ -91,9 +91,7 @@ def as_it_stands(history: History, kept: Kept) -> dict[str, Any]:
     document = {**kept.envelope, "text": kept.text, "latency_s": round(time.time() - kept.started, 3)}
     answer = replace(restored(document), fault=_working(kept) if kept.alive else _gone(kept))
     document = {**document, "status": answer.status, "error": envelope(answer, None)["error"]}
-    if not kept.alive:
-        with suppress(NotSetUp):  # a disk that cannot be written does not keep it from being read
-            history.bury(kept.id, document)
+    _bury(history, kept, document)
     return document
 
 
@@ -102,9 +100,15 @@ def _several_so_far(history: History, kept: Kept, so_far: Callable[..., dict[str
     lines = [line for line in kept.text.splitlines(keepends=True) if line.endswith("\n")]
     fault = _working(kept) if kept.alive else _gone(kept)
     document = so_far(kept.envelope, [json.loads(line) for line in lines], fault)
-    if not kept.alive:
-        history.bury(kept.id, document)
+    _bury(history, kept, document)
     return document
+
+
+def _bury(history: History, kept: Kept, document: dict[str, Any]) -> None:
+    """Write a run whose process is gone down as ended."""
+    if not kept.alive:
+        with suppress(NotSetUp):  # a disk that cannot be written does not keep it from being read
+            history.bury(kept.id, document)
 
 
 def _working(kept: Kept) -> StillRunning:
@@ -197,10 +201,13 @@ def _when_done(history: History, id: str, patience: float) -> dict[str, Any]:
 
 def _cancel(history: History, id: str, console: Console) -> int:
     """0 when the run is no longer at work; what came of it is kept. Raises BadInput rather than stop another folder's
-    last run."""
+    last run, NotSetUp for a process that cannot be reached."""
     kept = find(history, id)
     if not history.find(id, os.getcwd(), elsewhere=False):
         raise BadInput("nothing was asked in this folder", f"the newest elsewhere: {command('--cancel', kept.id)}")
+    if kept.alive and process.alive(kept.process) is None:
+        what = f"run {kept.id} cannot be stopped from here: it works on another machine or in a container, if at all"
+        raise NotSetUp(what, "cancel it there")
     kept = stop(history, kept)
     if kept.finished is None and kept.alive:
         raise StillRunning(f"run {kept.id} was told to stop and has not yet", command("--wait", kept.id))
@@ -208,7 +215,7 @@ def _cancel(history: History, id: str, console: Console) -> int:
     if console.json:
         console.document(document)
     else:
-        console.show(f"run {kept.id}: {document['status']}, {len(kept.text):,} characters kept\n")
+        console.show(f"run {kept.id}: {document['status']}, {len(_text(document)):,} characters kept\n")
     return 0
 
 

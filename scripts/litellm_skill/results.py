@@ -59,8 +59,9 @@ def _forget_old(directory: Path) -> None:
     """Answers are kept for ``KEPT_DAYS``."""
     before = time.time() - KEPT_DAYS * 86_400
     for entry in os.scandir(directory):
-        if entry.stat(follow_symlinks=False).st_mtime < before:
-            os.unlink(entry.path)
+        with contextlib.suppress(FileNotFoundError):  # another process does the same
+            if entry.stat(follow_symlinks=False).st_mtime < before:
+                os.unlink(entry.path)
 
 
 class Transcript:

@@ -109,6 +109,30 @@ def test_a_known_price_is_applied(run: Run, wires: ProviderServer) -> None:
     assert document["cost_source"] == "catalog"
 
 
+@pytest.mark.parametrize(
+    ("said", "cost", "source"),
+    [
+        ("0.25", 0.25, "provider"),
+        ("0", 0.0, "provider"),
+        ("-1", None, None),
+        ("1e999", None, None),
+        ("1" + "0" * 400, None, None),
+        ("NaN", None, None),
+        ("true", None, None),
+        ('"0.25"', None, None),
+    ],
+)
+def test_the_providers_own_cost_goes_first(
+    run: Run, wires: ProviderServer, said: str, cost: float | None, source: str | None
+) -> None:
+    usage = f'"choices": [], "usage": {{"prompt_tokens": 3, "completion_tokens": 4, "cost": {said}}}'
+    last = f'{{"id": "1", "object": "chat.completion.chunk", "model": "m", {usage}}}'
+    body = "".join(f"data: {event}\n\n" for event in [*map(json.dumps, EVENTS), last, "[DONE]"])
+    wires.reply(Reply(body=body, headers={"content-type": "text/event-stream"}))
+    found = envelope(run("call_model", "hi", "-m", "openai/test-model", "--json"))
+    assert (found["status"], found["cost_usd"], found["cost_source"]) == ("ok", cost, source)
+
+
 def test_the_users_price_is_applied(run: Run, wires: ProviderServer) -> None:
     file = Path(os.environ["XDG_CONFIG_HOME"], "litellm-skill", "models.toml")
     file.parent.mkdir()

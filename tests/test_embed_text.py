@@ -112,10 +112,12 @@ def test_a_known_price_is_applied(run: Run, wires: ProviderServer) -> None:
     assert (document["cost_usd"], document["cost_source"]) == (pytest.approx(1_000_000 * price.input), "catalog")
 
 
-def test_the_providers_own_cost_goes_first(run: Run, wires: ProviderServer) -> None:
-    wires.reply(data([1.0], usage={"prompt_tokens": 3, "total_tokens": 3, "cost": 0.25}))
+@pytest.mark.parametrize(("said", "cost"), [(0.25, 0.25), (-1, None), (float("inf"), None), (10**400, None)])
+def test_the_providers_own_cost_goes_first(run: Run, wires: ProviderServer, said: float, cost: float | None) -> None:
+    wires.reply(data([1.0], usage={"prompt_tokens": 3, "total_tokens": 3, "cost": said}))
     document = json.loads(run("embed_text", "one", "-m", OPENAI, "--json").stdout)
-    assert (document["cost_usd"], document["cost_source"]) == (0.25, "provider")
+    found = (document["status"], document["cost_usd"], document["cost_source"])
+    assert found == ("ok", cost, "provider" if cost else None)
 
 
 def test_usage_is_one_line(run: Run, wires: ProviderServer) -> None:

@@ -16,6 +16,7 @@ from litellm_skill import vectors
 from litellm_skill.access import Access
 from litellm_skill.catalog import Model
 from litellm_skill.faults import Fault
+from litellm_skill.gateway.reply import usd
 from litellm_skill.gateway.transport import Traffic
 from litellm_skill.texts import MARGIN, Text
 from litellm_skill.vectors import Vector
@@ -176,9 +177,7 @@ def _counted(document: dict[str, Any]) -> tuple[int | None, float | None]:
     counts = (usage.get("prompt_tokens"), usage.get("total_tokens"), billed)
     counts += (_of(document, "usageMetadata").get("promptTokenCount"), document.get("prompt_eval_count"))
     tokens = next((n for n in counts if isinstance(n, int) and not isinstance(n, bool) and n > 0), None)
-    cost = usage.get("cost")
-    priced = isinstance(cost, int | float) and not isinstance(cost, bool) and math.isfinite(cost) and cost >= 0
-    return tokens, float(cost) if priced else None
+    return tokens, usd(usage.get("cost"))
 
 
 def _of(document: dict[str, Any], name: str) -> dict[str, Any]:

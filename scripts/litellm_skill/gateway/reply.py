@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -85,9 +85,8 @@ class Received:
         for report in reports:
             if usage := getattr(report, "usage", None):
                 self.usage = _larger(self.usage, _counts(usage))
-                cost = getattr(usage, "cost", None)
-                if isinstance(cost, int | float) and not isinstance(cost, bool) and math.isfinite(cost):
-                    self.provider_cost = float(cost)
+                if (cost := usd(getattr(usage, "cost", None))) is not None:
+                    self.provider_cost = cost
 
     def take_headers(self, traffic: Traffic) -> None:
         """What a LiteLLM proxy says of itself. Its streams have the cost in the usage, not in the headers."""
@@ -118,6 +117,12 @@ class Received:
         if text:
             self._text.append(text)
             self._on_text(text)
+
+
+def usd(value: Any) -> float | None:
+    """What a provider says that a call cost; None when no call can cost that."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if number and 0 <= value <= sys.float_info.max else None
 
 
 def incompleteness(received: Received, *, streamed: bool) -> faults.Fault | None:

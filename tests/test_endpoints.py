@@ -152,7 +152,7 @@ def test_a_proxys_models_are_models(provider: ProviderServer, ending: str) -> No
     facts |= {"supports_function_calling": True, "supports_vision": None, "supports_pdf_input": False}
     path = ("/root" if "root" in ending else "") + INFO
     provider.reply(Reply(body=json.dumps({"data": [info("team", **facts)]})), path=path)
-    (model,) = endpoints.proxy_models(proxy(provider.url + ending))
+    (model,) = endpoints.ask_proxy(proxy(provider.url + ending))
     assert (model.id, model.provider, model.mode) == ("litellm_proxy/team", "litellm_proxy", "chat")
     assert (model.context, model.max_output) == (900, 50)
     assert (model.tools, model.vision, model.pdf) == (True, None, False)
@@ -178,25 +178,25 @@ def test_a_group_can_what_all_its_deployments_can(
     for pair in ((one, other), (other, one)):
         rows = [info("team", **facts) for facts in pair]
         provider.reply(Reply(body=json.dumps({"data": rows})), path=INFO)
-        (model,) = endpoints.proxy_models(proxy(provider.url))
+        (model,) = endpoints.ask_proxy(proxy(provider.url))
         assert getattr(model, expected[0]) == expected[1]
 
 
 def test_a_proxy_that_gives_names_alone(provider: ProviderServer) -> None:
     provider.reply(Reply(status=403), path=INFO)
-    assert endpoints.proxy_models(proxy(provider.url)) == [Model.unlisted("litellm_proxy/test-model")]
+    assert endpoints.ask_proxy(proxy(provider.url)) == [Model.unlisted("litellm_proxy/test-model")]
 
 
 def test_a_proxy_that_never_answers_is_left() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        assert endpoints.proxy_models(proxy(address), 0.1) == []
         with pytest.raises(ProviderFailure, match="did not answer within 0.1 s"):
             endpoints.ask_proxy(proxy(address), 0.1)
 
 
-def test_no_proxy_is_no_model() -> None:
-    assert endpoints.proxy_models(settings.load({}, Path.cwd())) == []
+def test_no_proxy_is_told() -> None:
+    with pytest.raises(NotSetUp, match="no key for litellm_proxy"):
+        endpoints.ask_proxy(settings.load({}, Path.cwd()))
 
 
 def test_a_proxy_of_a_less_trusted_place_is_not_asked(provider: ProviderServer) -> None:
@@ -224,5 +224,5 @@ def test_what_is_behind_a_proxys_name(
 ) -> None:
     row = {**info("team", **facts), "litellm_params": params}
     provider.reply(Reply(body=json.dumps({"data": [row, row]})), path=INFO)
-    (model,) = endpoints.proxy_models(proxy(provider.url))
+    (model,) = endpoints.ask_proxy(proxy(provider.url))
     assert model.behind == behind

@@ -148,20 +148,6 @@ def test_the_real_count_takes_the_place_of_the_estimate(
     assert ask(connection, limit, tokens=60).wait_s == wait_s
 
 
-def test_a_slot_given_back_is_free_and_moves_nobody(connection: sqlite3.Connection) -> None:
-    limit = RateLimit(rpm=1)
-    ask(connection, limit)
-    second, third = ask(connection, limit), ask(connection, limit)
-    assert (second.wait_s, third.wait_s) == (65, 130)
-    ratelimits.give_back(connection, second.id)
-    assert slots(connection) == [(0, 1), (130, 1)]
-    assert ask(connection, limit, 5).wait_s == 60
-    assert ask(connection, limit, 6).wait_s == 189
-    ratelimits.give_back(connection, second.id)
-    ratelimits.correct(connection, second.id, 9)
-    assert [at for at, _ in slots(connection)] == [0, 65, 130, 195]
-
-
 def test_the_clock_is_read_when_the_file_is_ours(connection: sqlite3.Connection) -> None:
     """Else the time that the wait for it took would be missing between two starts."""
     locked = []
@@ -223,7 +209,6 @@ def test_a_late_correction_meets_no_other_call(connection: sqlite3.Connection) -
     long_call = ask(connection, limit, tokens=50)
     ask(connection, limit, 200, tokens=50)
     ratelimits.correct(connection, long_call.id, 9999)
-    ratelimits.give_back(connection, long_call.id)
     assert slots(connection) == [(200, 50)]
 
 
@@ -244,11 +229,6 @@ def test_no_span_holds_too_much_and_no_start_is_later_than_it_must_be(
         made[slot.id] = (start, tokens)
         assert fits(sorted(made.values()), limit)
         if chance.random() < 0.2:
-            id = chance.choice(list(made))
-            if made[id][0] > now:
-                ratelimits.give_back(connection, id)
-                del made[id]
-        elif chance.random() < 0.2:
             fewer = max(1, tokens // 2)
             ratelimits.correct(connection, slot.id, fewer)
             made[slot.id] = (start, fewer)

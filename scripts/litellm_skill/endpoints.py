@@ -187,18 +187,10 @@ def _rows(request: Request, key: str) -> list[Mapping[str, Any]]:
     return [row for row in rows if isinstance(row, dict)]
 
 
-def proxy_models(settings: Settings, patience: float = PROXY_PATIENCE) -> list[Model]:
-    """Models of the LiteLLM proxy as ``litellm_proxy/NAME``, with window, price and abilities as far as it tells them;
-    empty when there is none, or it does not answer within ``patience`` seconds."""
-    try:
-        return ask_proxy(settings, patience)
-    except Fault:
-        return []
-
-
 def ask_proxy(settings: Settings, patience: float = PROXY_PATIENCE) -> list[Model]:
-    """The same. Raises NotSetUp when the key or the address is missing, or may not be used together, and
-    ProviderFailure when the proxy does not answer with a list."""
+    """Models of the LiteLLM proxy as ``litellm_proxy/NAME``, with window, price and abilities as far as it tells them.
+    Raises NotSetUp when the key or the address is missing, or may not be used together, and ProviderFailure when the
+    proxy does not answer with a list within ``patience`` seconds."""
     way = access.reach(PROXY, settings, model=f"{PROXY}/")
     if way.missing:
         raise way.missing

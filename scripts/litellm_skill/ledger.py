@@ -106,14 +106,11 @@ def reserve(connection: sqlite3.Connection, id: str, usd: float, budget: Budget,
         )
 
 
-def take_over(connection: sqlite3.Connection, id: str) -> bool:
-    """Make this process, after a fork, the owner of the reservation. False: it is gone, as its owner has died."""
+def take_over(connection: sqlite3.Connection, id: str) -> None:
+    """Make this process, after a fork, the owner of the reservation."""
     owner = process.this()
     with database.writing(connection):
-        found = connection.execute(
-            "UPDATE reservations SET pid = ?, birth = ? WHERE id = ?", (owner.pid, owner.birth, id)
-        )
-    return found.rowcount > 0
+        connection.execute("UPDATE reservations SET pid = ?, birth = ? WHERE id = ?", (owner.pid, owner.birth, id))
 
 
 def settle(connection: sqlite3.Connection, id: str, usd: float | None, *, now: float | None = None) -> None:

@@ -104,12 +104,6 @@ def correct(connection: sqlite3.Connection, slot_id: int, tokens: int) -> None:
         connection.execute("UPDATE slots SET tokens = ? WHERE id = ?", (tokens, slot_id))
 
 
-def give_back(connection: sqlite3.Connection, slot_id: int) -> None:
-    """The call was not made. Whoever waits already keeps his time."""
-    with database.writing(connection):
-        connection.execute("DELETE FROM slots WHERE id = ?", (slot_id,))
-
-
 def _earliest(given: Sequence[tuple[float, int]], limit: RateLimit, tokens: int, now: float) -> float:
     """The first time from ``now`` on that no closed interval holds; ``given`` in order of time."""
     closed: list[tuple[float, float]] = []

@@ -52,7 +52,7 @@ def _flags():
     command.add_output(parser)
     command.add_shape(parser)
     command.add_extract(parser)
-    command.add_history(parser)
+    command.add_history(parser, talks=True)
     return parser
 
 

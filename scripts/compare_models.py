@@ -52,7 +52,7 @@ def _flags():
     command.add_generation(parser)
     command.add_judging(parser)
     batch.add_flags(parser)
-    command.add_output(parser)
+    command.add_output(parser, files="--out, --html and --md")
     command.add_shape(parser)
     command.add_history(parser)
     return parser

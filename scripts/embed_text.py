@@ -50,8 +50,8 @@ def _flags():
 
     parser = command.parser(__doc__, EXAMPLES)
     _add_texts(parser.add_argument_group("what to embed"))
-    _add_model(parser.add_argument_group("whom to ask"), command)
-    _add_output(parser, command)
+    _add_model(parser.add_argument_group("whom to ask"))
+    _add_output(parser)
     return parser
 
 
@@ -65,39 +65,42 @@ def _add_texts(group):
     )
 
 
-def _add_model(group, command):
+def _add_model(group):
+    from litellm_skill.quantity import count, seconds, usd, whole
+
     group.add_argument(
         *("-m", "--model"),
         metavar="NAME",
         help="provider/model; default: EMBEDDING_PROVIDER and EMBEDDING_MODEL, else the first you have a key for",
     )
+    group.add_argument("--dimensions", type=count, metavar="N", help="numbers a vector; default: the model's own")
+    group.add_argument("--batch-size", type=count, default=64, metavar="N", help="texts a request (default 64)")
     group.add_argument(
-        "--dimensions", type=command.count, metavar="N", help="numbers a vector; default: the model's own"
-    )
-    group.add_argument("--batch-size", type=command.count, default=64, metavar="N", help="texts a request (default 64)")
-    group.add_argument(
-        *("-j", "--concurrency"), type=command.count, metavar="N", help="requests at once (default 4; local models 1)"
+        *("-j", "--concurrency"), type=count, metavar="N", help="requests at once (default 4; local models 1)"
     )
     group.add_argument("--env-file", metavar="F", help="read this .env and no other")
     group.add_argument("--demo", action="store_true", help="call no model: try the whole path without a key")
     group.add_argument("--dry-run", action="store_true", help="say what would be sent where; send nothing")
     group.add_argument(
-        "--timeout", type=command.seconds, metavar="S", help="wall clock for everything (default 100; local models 600)"
+        "--timeout", type=seconds, metavar="S", help="wall clock for everything (default 100; local models 600)"
     )
     group.add_argument(
         "--retries",
-        type=command.whole,
+        type=whole,
         default=2,
         metavar="N",
         help="tries of a request after a passing failure (default 2)",
     )
-    group.add_argument("--max-cost", type=command.usd, metavar="USD", help="spend no more than this")
+    group.add_argument("--max-cost", type=usd, metavar="USD", help="spend no more than this")
 
 
-def _add_output(flags, command):
-    group = command.add_output(flags, out="write the lines to a file, and not to stdout")
+def _add_output(flags):
+    from litellm_skill import command
+    from litellm_skill.quantity import count
+
+    group = command.add_output(flags, out="write the lines to a file, and not to stdout", verbose="tracebacks")
     group.add_argument("--similar", metavar="QUERY", help="rank the texts by their likeness to this one")
-    group.add_argument("--top", type=command.count, metavar="N", help="with --similar: the best N alone")
+    group.add_argument("--top", type=count, metavar="N", help="with --similar: the best N alone")
 
 
 def _embed(args, at_hand, console):

@@ -48,25 +48,26 @@ def _flags():
     from litellm_skill import command
 
     parser = command.parser(__doc__, EXAMPLES)
-    command.add_prompt(parser)
+    command.add_prompt(parser, file="review a file or a quoted glob (repeatable)")
     command.add_models(parser)
     command.add_generation(parser)
     _add_review(parser)
-    command.add_output(parser)
+    command.add_output(parser, files="--out, --html, --md and --sarif")
     command.add_history(parser)
     parser.set_defaults(functions=[], tools=None, schema=None)
     return parser
 
 
 def _add_review(parser):
-    from litellm_skill import command, findings
+    from litellm_skill import findings
+    from litellm_skill.quantity import count
 
     group = parser.add_argument_group("how to review, and what to make of it")
     group.add_argument("--conventions", metavar="FILE", help="the project's own rules, to review by")
     group.add_argument("--read", metavar="DIR", help="let the models list, read and search files of this folder")
-    group.add_argument("--max-tool-rounds", type=command.count, default=12, metavar="N", help="with --read, default 12")
+    group.add_argument("--max-tool-rounds", type=count, default=12, metavar="N", help="with --read, default 12")
     group.add_argument(
-        "--max-parts", type=command.count, default=20, metavar="N", help="requests to one model at most (default 20)"
+        "--max-parts", type=count, default=20, metavar="N", help="requests to one model at most (default 20)"
     )
     group.add_argument("--merge-judge", metavar="MODEL", help="let this model say which findings mean the same")
     group.add_argument(

@@ -37,13 +37,13 @@ ORDER = [
     *("run", "relay", "material", "intake", "command", "offers", "proof", "recall", "upkeep", "journal", "meter"),
     *("results", "progress", "console", "harvest", "synthesis", "panel", "seats", "ballot", "page", "grading"),
     *("comparison", "standings", "sarif", "critique", "report", "plan", "lane", "choice", "gateway", "vectors"),
-    *("history", "purse", "ledger", "ratelimits", "database", "reachability", "process", "credentials", "check"),
-    *("refresh", "embedding_models", "proxy", "endpoints", "deployments", "modellist", "yamlfile", "access", "host"),
-    *("routing", "catalog", "trial", "looking", "evidence", "sources", "findings", "cascade", "tasks", "modelfile"),
-    *("pricetable", "nearest", "price", "demo", "answer", "structure", "conversation", "texts", "prompt", "throttle"),
-    *("task_rules", "records", "tally", "scoring", "rows", "changes", "audit", "agreement", "toolbox", "tools"),
-    *("functions", "attachments", "media", "pdf", "worker", "screen", "secret_rules", "redaction", "policy"),
-    *("download", "certificates", "settings", "providers", "faults"),
+    *("quantity", "history", "purse", "ledger", "ratelimits", "database", "reachability", "process", "credentials"),
+    *("check", "refresh", "embedding_models", "proxy", "endpoints", "deployments", "modellist", "yamlfile", "access"),
+    *("host", "routing", "catalog", "trial", "looking", "evidence", "sources", "findings", "cascade", "tasks"),
+    *("modelfile", "pricetable", "nearest", "price", "demo", "answer", "structure", "conversation", "texts"),
+    *("prompt", "throttle", "task_rules", "records", "tally", "scoring", "rows", "changes", "audit", "agreement"),
+    *("toolbox", "tools", "functions", "attachments", "media", "pdf", "worker", "screen", "secret_rules"),
+    *("redaction", "policy", "download", "certificates", "settings", "providers", "faults"),
 ]
 
 

@@ -45,6 +45,7 @@ from litellm_skill.plan import Plan
 from litellm_skill.planner import Planner
 from litellm_skill.prompt import Inputs, Prompt
 from litellm_skill.purse import Purse
+from litellm_skill.quantity import per_minute
 from litellm_skill.records import Records
 from litellm_skill.rows import Row, Shard, Source
 from litellm_skill.screen import Part
@@ -70,7 +71,7 @@ def add_flags(flags: argparse.ArgumentParser) -> None:
     group = flags.add_argument_group("many prompts; see references/scale.md")
     group.add_argument("--batch", metavar="FILE", help="rows of prompts, JSON lines or CSV; results go to --out FILE")
     group.add_argument("--template", metavar="FILE", help="a prompt with {column}s, filled in from each row")
-    group.add_argument("--rpm", type=command.per_minute, metavar="N", help="start at most N calls a minute, each model")
+    group.add_argument("--rpm", type=per_minute, metavar="N", help="start at most N calls a minute, each model")
     group.add_argument("--retry-errors", action="store_true", help="ask again for rows that failed")
     group.add_argument("--shard", type=shard, default=Shard(), metavar="I/N", help="only the I-th of N parts, from 1")
     group.add_argument(

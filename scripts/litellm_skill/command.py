@@ -16,6 +16,7 @@ from litellm_skill.answer import error_envelope
 from litellm_skill.console import Console, standard
 from litellm_skill.faults import BadInput, Fault, Interrupted
 from litellm_skill.prompt import Inputs
+from litellm_skill.quantity import count, number, seconds, share, usd, whole
 from litellm_skill.settings import Settings
 
 EXIT_CODES = """exit codes:
@@ -67,19 +68,16 @@ def parser(description: str, examples: str) -> Parser:
     )
 
 
-def add_prompt(flags: argparse.ArgumentParser) -> None:
+def add_prompt(
+    flags: argparse.ArgumentParser, file: str = "attach a text, an image, a PDF or a quoted glob (repeatable)"
+) -> None:
+    """``file``: the help of ``--file``."""
     group = flags.add_argument_group("what to send")
     group.add_argument("prompt", nargs="?", metavar="PROMPT", help="the prompt; - reads it from stdin")
     group.add_argument("--prompt-file", metavar="F", help="read the prompt from a file")
     group.add_argument("-s", "--system", metavar="TEXT", help="system prompt")
     group.add_argument("--system-file", metavar="F", help="read the system prompt from a file")
-    group.add_argument(
-        *("-f", "--file"),
-        action="append",
-        default=[],
-        metavar="PATH",
-        help="attach a text file or a quoted glob (repeatable)",
-    )
+    group.add_argument("-f", "--file", action="append", default=[], metavar="PATH", help=file)
     group.add_argument("--allow-secrets", action="store_true", help="send what looks like a secret")
     group.add_argument(
         "--allow-path", action="append", default=[], metavar="PATH", help="attach this file although it is refused"
@@ -183,7 +181,7 @@ def add_generation(flags: argparse.ArgumentParser) -> None:
     group = flags.add_argument_group("how to answer")
     group.add_argument("--reasoning-effort", metavar="LEVEL", help="minimal, low, medium, high …, as the model has it")
     group.add_argument("--max-tokens", type=count, metavar="N", help="output limit")
-    group.add_argument("--temperature", type=_number, metavar="T")
+    group.add_argument("--temperature", type=number, metavar="T")
     group.add_argument(
         *("-o", "--option"),
         nargs=2,
@@ -192,20 +190,24 @@ def add_generation(flags: argparse.ArgumentParser) -> None:
         metavar=("KEY", "VALUE"),
         help="any other: " + ", ".join(PARAMETERS),
     )
-    group.add_argument("--strict-params", action="store_true", help="fail when the model does not take one")
+    group.add_argument("--strict-params", action="store_true", help="fail when the model does not take one of these")
 
 
 def add_output(
-    flags: argparse.ArgumentParser, out: str = "also write the full answer to a file"
+    flags: argparse.ArgumentParser,
+    out: str = "also write the full answer to a file",
+    files: str = "--out",
+    verbose: str = "tool calls and tracebacks",
 ) -> argparse._ArgumentGroup:
-    """The group, for flags of the script's own; ``out`` is the help of ``--out``."""
+    """The group, for flags of the script's own. ``out`` and ``verbose``: their help; ``files``: all flags that write
+    one."""
     group = flags.add_argument_group("what to print")
     group.add_argument("--json", action="store_true", help="one JSON document on stdout")
     group.add_argument("-u", "--usage", action="store_true", help="tokens, cost and time, one line on stderr")
     group.add_argument("--out", metavar="FILE", help=out)
-    group.add_argument("--force", action="store_true", help="let --out overwrite")
+    group.add_argument("--force", action="store_true", help=f"let {files} overwrite")
     group.add_argument("-q", "--quiet", action="store_true", help="no notes on stderr")
-    group.add_argument("-v", "--verbose", action="store_true", help="tracebacks")
+    group.add_argument("-v", "--verbose", action="store_true", help=verbose)
     return group
 
 
@@ -225,12 +227,12 @@ def add_extract(flags: argparse.ArgumentParser) -> None:
     group.add_argument("--extract-lang", metavar="L", help="the first one in this language")
 
 
-def add_history(flags: argparse.ArgumentParser) -> None:
+def add_history(flags: argparse.ArgumentParser, *, talks: bool = False) -> None:
+    """``talks``: whether a conversation can be gone on with; where not, the flags are there to be refused by name."""
     group = flags.add_argument_group("what was asked before, and what takes long")
-    group.add_argument(
-        *("-c", "--continue"), action="store_true", dest="go_on", help="go on with the last conversation of this folder"
-    )
-    group.add_argument("--thread", metavar="ID", help="go on with this conversation, or begin one of this name")
+    last, named = "go on with the last conversation of this folder", "go on with this conversation, or begin it"
+    group.add_argument("-c", "--continue", action="store_true", dest="go_on", help=last if talks else argparse.SUPPRESS)
+    group.add_argument("--thread", metavar="ID", help=named if talks else argparse.SUPPRESS)
     group.add_argument("--no-save", action="store_true", help="keep nothing of this call")
     group.add_argument("--background", action="store_true", help="print the run's id at once, and work on")
     group.add_argument("--no-relay", action="store_true", help="under an agent: no worker that outlives this command")
@@ -279,63 +281,6 @@ def _option(key: str, text: str) -> tuple[str, Any]:
     if not PARAMETERS[key](value):
         raise BadInput(f"-o {key} {text}: not a value it can have", "see the provider's documentation")
     return ("max_tokens" if key == "max_completion_tokens" else key), value
-
-
-def _number(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = float("nan")
-    if not _is_number(number):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number")
-    return number
-
-
-def count(text: str) -> int:
-    """An argparse type: a positive whole number."""
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
-    return int(text)
-
-
-def whole(text: str) -> int:
-    """An argparse type: a whole number."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
-    return int(text)
-
-
-def seconds(text: str) -> float:
-    """An argparse type: a positive, finite number of seconds."""
-    return _positive(text, "a positive number of seconds")
-
-
-def share(text: str) -> float:
-    """An argparse type: from 0 to 1."""
-    number = _number(text)
-    if not 0 <= number <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a share from 0 to 1")
-    return number
-
-
-def usd(text: str) -> float:
-    """An argparse type: a positive, finite amount."""
-    return _positive(text, "a positive amount in USD")
-
-
-def per_minute(text: str) -> float:
-    """An argparse type: a positive, finite number."""
-    return _positive(text, "a positive number of calls a minute")
-
-
-def _positive(text: str, what: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
-    return number
 
 
 def run(

@@ -142,6 +142,7 @@ def test_a_pattern_that_never_ends(project: Path) -> None:
         ("read_file", '{"path": "src/a.py", "first_line": "one"}', "first_line is no whole number"),
         ("read_file", "[1]", "they are no object"),
         ("read_file", "{", "these arguments cannot be used"),
+        ("read_file", "[" * 100_000, "these arguments cannot be used"),
         ("run", "{}", "there is no tool 'run'"),
     ],
 )

@@ -147,7 +147,7 @@ class Looking:
             text, ok = await self._answer(call), True
         except Fault as fault:
             text, ok = fault.message, False
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             text, ok = f"these arguments cannot be used: {error}", False
         self._left -= len(text)
         return ToolResult(call.id, call.name, text, ok, round(time.monotonic() - began, 3))

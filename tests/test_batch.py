@@ -135,6 +135,16 @@ def test_two_models_and_how_they_stand(run: Run, openai: ProviderServer) -> None
         assert (one["cost_usd"], one["priced"]) == (None, 0)
 
 
+def test_a_judge_that_was_given_up_is_named_as_that(run: Run, openai: ProviderServer) -> None:
+    rows(*({"prompt": "one", "expected": "x"} for _ in range(6)))
+    openai.reply(*[Reply(text="an answer"), Reply(status=401)] * 5)
+    done = run(SCRIPT, "-m", MODEL, *OUT, "-j", "1", "--score", "judge", "--judge", "openai/judge")
+    reasons = {line["score"]["reason"] for line in results().values()}
+    assert (done.code, len(openai.requests)) == (0, 11)
+    assert len(reasons) == 1
+    assert "401" in reasons.pop()
+
+
 def test_a_judge_scores(run: Run, openai: ProviderServer) -> None:
     rows({"prompt": "capital?", "expected": "Paris"}, {"prompt": "other?", "expected": "Rome"})
     verdict = json.dumps({"reason": "same city", "correct": True})

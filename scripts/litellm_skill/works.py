@@ -193,10 +193,10 @@ class Works:
         asked = await self._asked(judge, prompt, planner)
         if asked:
             judge.count(asked[0])
-        said = grading.read(asked[0].parsed) if asked and asked[0].fault is None else None
+        fault = asked[0].fault if asked else judge.given_up or self.fault
+        said = grading.read(asked[0].parsed) if asked and fault is None else None
         if said is None:
-            why = asked[0].fault.message if asked and asked[0].fault else "the judge's reply is of no use"
-            return Score(None, judge.name, why)
+            return Score(None, judge.name, fault.message if fault else "the judge's reply is of no use")
         return Score(float(said[0]), judge.name, said[1])
 
     def _write(self, lane: Lane, row: Row, answer: Answer, sent: Conversation | None, score: Score | None) -> None:

@@ -10,6 +10,7 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -118,6 +119,15 @@ def test_the_providers_own_cost_goes_first(run: Run, wires: ProviderServer, said
     document = json.loads(run("embed_text", "one", "-m", OPENAI, "--json").stdout)
     found = (document["status"], document["cost_usd"], document["cost_source"])
     assert found == ("ok", cost, "provider" if cost else None)
+
+
+def test_an_out_that_somebody_removes_costs_nothing(run: Run, wires: ProviderServer) -> None:
+    wires.reply(Reply(delay_s=1))
+    remover = threading.Thread(target=lambda: (wires.wait_for(1, 30), Path("v.jsonl").unlink()))
+    remover.start()
+    outcome = run("embed_text", "one", "-m", OPENAI, "--out", "v.jsonl")
+    remover.join()
+    assert (outcome.code, outcome.stdout, outcome.stderr) == (0, "", "")
 
 
 def test_usage_is_one_line(run: Run, wires: ProviderServer) -> None:

@@ -339,5 +339,6 @@ def _close_out(out: TextIO, args: argparse.Namespace) -> None:
     """A file into which nothing came is not left behind."""
     with contextlib.suppress(OSError):  # it has been told by then
         out.close()
-    if not os.path.getsize(args.out):
-        os.unlink(args.out)
+    with contextlib.suppress(FileNotFoundError):  # somebody else has removed it
+        if not os.path.getsize(args.out):
+            os.unlink(args.out)

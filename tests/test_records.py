@@ -55,6 +55,45 @@ def test_a_line_that_cannot_be_read_is_passed_over(tmp_path: Path) -> None:
         assert (skipped, tally.find("a", "m")) == (1, (True, "d"))
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"model": 7},
+        {"row": None},
+        {"status": None},
+        {"error": "bad"},
+        {"error": {}},
+        {"score": 1},
+        {"score": {"by": "exact"}},
+        {"score": {"value": "x"}},
+        {"cost_usd": {}},
+        {"latency_s": "1"},
+    ],
+    ids=str,
+)
+def test_a_line_without_what_counts_is_passed_over(tmp_path: Path, more: dict[str, Any]) -> None:
+    tally, skipped, _ = resumed(tmp_path / "out", FIRST + line("a", **more) + '{"id": "a", "model": "m"}\n' + line("b"))
+    with closing(tally):
+        assert (skipped, tally.find("a", "m"), tally.find("b", "m")) == (2, None, (True, "d"))
+
+
+def test_half_a_line_is_not_left_on_a_full_disk(tmp_path: Path) -> None:
+    """What is written when there is room again must not be a part of it."""
+    resource = pytest.importorskip("resource")
+    path = tmp_path / "out"
+    with closing(Tally()) as tally, closing(Records(path, HEADER, tally)) as records:
+        records.begin()
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(FIRST) + 10, hard))
+        try:
+            with pytest.raises(BadInput, match="cannot write --out"):
+                records.write(line("a")[:-1])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        records.write(line("b")[:-1])
+    assert path.read_text() == FIRST + line("b")
+
+
 @pytest.mark.parametrize("text", ["notes of mine\n", '{"a": 1}\n', "notes", line("a"), "\n", b"\xff\xfe\n"])
 def test_another_file_is_left_alone(tmp_path: Path, text: str | bytes) -> None:
     path = tmp_path / "out"

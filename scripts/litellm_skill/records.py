@@ -8,6 +8,7 @@ other: their first lines are the same.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -53,10 +54,14 @@ class Records:
     def write(self, line: str) -> None:
         """One line, out of this process when it returns. Raises BadInput when it cannot be written."""
         data = memoryview(line.encode("utf-8", "backslashreplace") + b"\n")
+        descriptor = self._file.fileno()
+        before = os.fstat(descriptor).st_size
         try:
             while data:
-                data = data[os.write(self._file.fileno(), data) :]
+                data = data[os.write(descriptor, data) :]
         except OSError as error:
+            with contextlib.suppress(OSError):  # of half a line the next one would be a part
+                os.ftruncate(descriptor, before)
             what = f"cannot write --out {self.path}: {error.strerror}"
             raise BadInput(what, "make room, and run the same command again: it goes on") from error
 
@@ -76,8 +81,10 @@ class Records:
                 begun = True
             elif not begun:
                 raise self._foreign()
-            elif "id" in document and "model" in document:
+            elif _is_result(document):
                 tally.take(document)
+            else:
+                self.skipped += 1
         size = os.fstat(self._file.fileno()).st_size
         if size and not begun and not (whole == 0 and self._is_cut_header()):
             raise self._foreign()
@@ -102,21 +109,27 @@ class Records:
         )
 
 
-def read(path: Path) -> Iterator[dict[str, Any]]:
-    """The results in a file, first lines left out. Raises BadInput."""
-    with _opened(path) as file:
-        for raw in file:
-            document = _read(raw)
-            if document and "batch" not in document:
-                yield document
-
-
 def _read(raw: bytes) -> dict[str, Any] | None:
     try:
         document = json.loads(raw)
     except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
+
+
+def _is_result(document: Mapping[str, Any]) -> bool:
+    """Whether it has what counts: the file may have been worked on by hand."""
+    error, score = document.get("error"), document.get("score")
+    return (
+        all(isinstance(document.get(name), str) for name in ("id", "model", "row", "status"))
+        and (error is None or (isinstance(error, dict) and isinstance(error.get("type"), str)))
+        and (score is None or (isinstance(score, dict) and "value" in score and _is_amount(score.get("value"))))
+        and all(_is_amount(document.get(name)) for name in ("cost_usd", "latency_s"))
+    )
+
+
+def _is_amount(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:

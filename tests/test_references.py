@@ -1,0 +1,172 @@
+"""Every block of the references, SKILL.md and README.md does what the page says: it is run, and its output compared."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socketserver
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import blocks
+import litellm_proxy
+import pytest
+from blocks import PAGES, ROOT, Block
+from conftest import KEYS
+from provider_server import Call, ProviderServer, Reply, Request
+
+OUTSIDE = dict(os.environ)  # the machine's own, with its index and its certificates: to install what a page needs
+NOT_RUN = 3  # blocks marked as such; one more must be meant
+BLOCK_S = 300.0
+CELLS = Path(__file__).with_name("cells.py")
+
+# What the played provider says instead of repeating the prompt: by model, else by the prompt's last turn.
+REPLIES: dict[str, Reply] = {
+    "What is the weather in Paris?": Reply(calls=(Call("get_weather", '{"city": "Paris"}'),)),
+}
+
+
+class Provider(ProviderServer):
+    def record(self, request: Request, *, generates: bool) -> Reply:
+        reply = super().record(request, generates=generates)
+        return (REPLIES.get(request.model) or REPLIES.get(request.prompt) or reply) if generates else reply
+
+
+class Outside(socketserver.ThreadingTCPServer):
+    """Where a process is told that its proxy to the world is. Lets nobody through; ``asked`` is what they wanted."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), socketserver.StreamRequestHandler)
+        self.asked: list[bytes] = []
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def finish_request(self, request: object, client_address: object) -> None:
+        self.asked.append(request.recv(200).partition(b"\r\n")[0])
+
+    def __exit__(self, *args: object) -> None:
+        self.shutdown()
+        self.server_close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the blocks of a page run; ``SKILL`` and ``scripts`` are there, as the pages write them."""
+    place = tmp_path / "work"
+    (place / "SKILL").symlink_to(ROOT)
+    (place / "scripts").symlink_to(ROOT / "scripts")
+    return place
+
+
+@pytest.fixture
+def surroundings(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    """The environment of a block: made-up keys, the played provider behind each, and no way to anywhere else."""
+    with Provider() as provider, Outside() as outside:
+        addresses = {"OPENAI_BASE_URL": f"{provider.url}/v1", "ANTHROPIC_BASE_URL": provider.url}
+        addresses |= {"GEMINI_API_BASE": f"{provider.url}/v1beta", "OLLAMA_API_BASE": provider.url}
+        proxies = dict.fromkeys(
+            ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"], f"http://127.0.0.1:{outside.server_address[1]}"
+        )
+        proxies |= {name.lower(): value for name, value in proxies.items()} | dict.fromkeys(
+            ["NO_PROXY", "no_proxy"], "127.0.0.1"
+        )
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        yield {**os.environ, **KEYS, **addresses, **proxies, "PATH": path}
+    assert provider.failures == []
+    assert outside.asked == []
+
+
+def python(packages: tuple[str, ...]) -> list[str]:
+    """This Python, or with packages one that uv makes."""
+    if not packages:
+        return [sys.executable]
+    day = re.search(r"--exclude-newer (\S+)", litellm_proxy.LOCK)
+    assert day
+    minor = f"{sys.version_info.major}.{sys.version_info.minor}"
+    uv = [sys.executable, "-m", "uv", "run", "--quiet", "--isolated", "--no-project", "--python", minor]
+    wanted = [option for package in packages for option in ("--with", package)]
+    return [*uv, "--exclude-newer", day[1], *wanted, "python"]
+
+
+def install(packages: tuple[str, ...]) -> None:
+    done = subprocess.run([*python(packages), "-c", ""], env=OUTSIDE, capture_output=True, text=True, check=False)
+    assert "No solution found" not in done.stderr, done.stderr
+    if done.returncode:
+        pytest.skip(f"uv cannot install {', '.join(packages)}: {done.stderr.strip()[-300:]}")
+
+
+def printed_by_python(cells: list[Block], environment: dict[str, str], folder: Path) -> list[str]:
+    """What each printed on stdout."""
+    packages = cells[0].packages
+    if packages:
+        install(packages)
+    given = {"environment": environment, "cells": [(block.place, block.text) for block in cells]}
+    file = folder.with_name("cells.json")
+    file.write_text(json.dumps(given))
+    command = [*python(packages), str(CELLS), str(file)]
+    outside = {**OUTSIDE, "PYTHONUTF8": "1"} if packages else environment
+    done = subprocess.run(
+        command, cwd=folder, env=outside, capture_output=True, text=True, timeout=BLOCK_S, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.split("\x1e")[1:]
+
+
+def printed_by_shell(block: Block, environment: dict[str, str], folder: Path) -> str:
+    command = ["bash", "-euo", "pipefail", "-c", block.text]
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=BLOCK_S,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 0, f"{block.place}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def runnable(page: Path) -> list[Block]:
+    return [block for block in blocks.of(page) if block.is_python or block.is_shell]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if runnable(page)], ids=lambda page: page.name)
+def test_every_block_does_what_the_page_shows(page: Path, folder: Path, surroundings: dict[str, str]) -> None:
+    for block in blocks.of(page):
+        if block.file:
+            (folder / block.file).write_text(block.text, encoding="utf-8")
+    printed: list[tuple[Block, str]] = []
+    cells = [block for block in runnable(page) if block.is_python]
+    for packages in dict.fromkeys(block.packages for block in cells):
+        some = [block for block in cells if block.packages == packages]
+        printed += zip(some, printed_by_python(some, surroundings, folder), strict=True)
+    printed += [(block, printed_by_shell(block, surroundings, folder)) for block in runnable(page) if block.is_shell]
+    wrong = [
+        f"{block.place}\n--- shown\n{block.shown}--- printed\n{text}"
+        for block, text in printed
+        if not block.agrees_with(text)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_what_is_not_run_is_counted() -> None:
+    marked = [block.place for page in PAGES for block in blocks.of(page) if block.why_not]
+    assert len(marked) == NOT_RUN, marked
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_fence_escapes(page: Path) -> None:
+    """Each fence of a page opens or closes a block that was read."""
+    text = page.read_text(encoding="utf-8")
+    read = sum(2 + 2 * (block.shown is not None) for block in blocks.of(page))
+    assert text.count("```") == read
+    assert text.count("<!-- ") == sum(bool(block.file or block.why_not) for block in blocks.of(page)) + text.count(
+        "<!-- run with: "
+    )

@@ -17,16 +17,36 @@ import litellm_proxy
 import pytest
 from blocks import PAGES, ROOT, Block
 from conftest import KEYS
-from provider_server import Call, ProviderServer, Reply, Request
+from provider_server import ProviderServer, Reply, Request
 
 OUTSIDE = dict(os.environ)  # the machine's own, with its index and its certificates: to install what a page needs
-NOT_RUN = 3  # blocks marked as such; one more must be meant
+NOT_RUN = 4  # blocks marked as such; one more must be meant
 BLOCK_S = 300.0
 CELLS = Path(__file__).with_name("cells.py")
 
+
+def ragged() -> Reply:
+    """A stream of whose chunks some lack choices, some a delta, some content."""
+    lacking = [{}, {"choices": []}, {"choices": [{"index": 0}]}, {"choices": [{"index": 0, "delta": {}}]}]
+    deltas = [{"content": "whole "}, {"content": None}, {"content": "text"}]
+    last = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    chunks = [*lacking, *({"choices": [{"index": 0, "delta": delta}]} for delta in deltas), last]
+    head = {"id": "chatcmpl-test", "object": "chat.completion.chunk", "created": 1, "model": "ragged-model"}
+    events = "".join(f"data: {json.dumps(head | chunk)}\n\n" for chunk in chunks)
+    return Reply(body=f"{events}data: [DONE]\n\n", headers={"content-type": "text/event-stream"})
+
+
 # What the played provider says instead of repeating the prompt: by model, else by the prompt's last turn.
 REPLIES: dict[str, Reply] = {
-    "What is the weather in Paris?": Reply(calls=(Call("get_weather", '{"city": "Paris"}'),)),
+    "ragged-model": ragged(),
+    "cut-model": Reply(text="This is cut", stop_after=2),
+    "silent-model": Reply(delay_s=10),
+    "refused-model": Reply(status=401),
+    "gone-model": Reply(status=404),
+    "limited-model": Reply(status=429),
+    "broken-model": Reply(status=500),
+    "overloaded-model": Reply(status=529),
+    "uncounted-model": Reply(usage=None),
 }
 
 

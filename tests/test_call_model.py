@@ -80,11 +80,19 @@ def test_a_state_directory_that_cannot_be_written_costs_nothing(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file" / "below"))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr("tempfile.tempdir", None)
     wires.reply(Reply(text="kept"))
     document = envelope(run("call_model", "hi", "-m", "openai/test-model", "--json"))
     assert Path(document["result_file"]).is_relative_to(tmp_path)
     assert Path(document["result_file"]).read_text() == "kept"
+
+
+def test_answers_are_not_kept_in_a_project(run: Run, wires: ProviderServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sandbox may leave nothing else that can be written."""
+    for name in ("XDG_STATE_HOME", "TMPDIR"):
+        monkeypatch.setenv(name, os.devnull + "/below")
+    document = envelope(run("call_model", "hi", "-m", "openai/test-model", "--json"))
+    assert (document["text"], document["result_file"]) == ("You said: hi", None)
+    assert os.listdir() == []
 
 
 def test_usage_is_one_line(run: Run, wires: ProviderServer) -> None:

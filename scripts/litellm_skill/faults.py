@@ -282,7 +282,8 @@ def _by_cause(chain: list[BaseException], at: Circumstances) -> Fault | None:
             what = f"connection refused by {at.host}"
             return ProviderFailure(what, "check the address; does it run?", retryable=True)
         if isinstance(cause, PermissionError):
-            return ProviderFailure("a sandbox forbids network access", "allow it in the host's settings (see SKILL.md)")
+            codex = "Codex: network_access = true below [sandbox_workspace_write] in its config.toml"
+            return ProviderFailure("a sandbox forbids network access", f"allow it in the host's settings; {codex}")
     return None
 
 

@@ -128,10 +128,9 @@ def _private_file(path: str, flags: int) -> int:
 
 
 def _temporary_directory() -> Path:
-    import tempfile
-
+    """Not by ``tempfile``: where a sandbox leaves nothing else, that takes the working directory, a user's project."""
     user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
-    return Path(tempfile.gettempdir()) / f"litellm-skill-{user}"
+    return Path(os.environ.get("TMPDIR") or os.environ.get("TEMP") or "/tmp") / f"litellm-skill-{user}"
 
 
 def check_new(path: str | None, flag: str, *, force: bool) -> None:

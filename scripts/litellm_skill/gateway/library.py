@@ -38,6 +38,7 @@ def load() -> ModuleType:
     os.environ.update(QUIET_IMPORT)
     for name in REROUTING:
         os.environ.pop(name, None)
+    _name_a_temporary_folder()
     import litellm
 
     transport.guard()
@@ -46,6 +47,16 @@ def load() -> ModuleType:
     if not litellm.custom_provider_map:
         _register_demo(litellm)
     return litellm
+
+
+def _name_a_temporary_folder() -> None:
+    """LiteLLM asks for its path as it is imported, and fails where none can be written: in a read-only sandbox."""
+    import tempfile
+
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        tempfile.tempdir = os.getcwd()  # what is written there fails by itself
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Set up and run the checks: ``python3 tests [PYTEST ARGUMENTS]``, from any directory.
+"""Set up and run the checks: ``python3 tests [PYTEST ARGUMENTS]``, from any directory; ``python3 tests --scan``.
 
 Works with Python 3.11 alone, or with any Python from 3.8 on and uv. Paths among the arguments are relative to
 the skill folder. Python 3.8 syntax, standard library only.
@@ -23,7 +23,9 @@ def main() -> int:
     except environment.SetupFailed as failed:
         launch.explain(failed)
         return failed.exit_code
-    checks = ["ruff", "check"], ["ruff", "format", "--check"], ["pytest", *sys.argv[1:]]
+    checks = [["ruff", "check"], ["ruff", "format", "--check"], ["pytest", *sys.argv[1:]]]
+    if sys.argv[1:] == ["--scan"]:
+        checks = [["tests.scans"]]
     codes = [subprocess.call([python, "-E", "-s", "-m", *check], cwd=SKILL) for check in checks]
     return next(filter(None, codes), 0)
 

@@ -27,14 +27,19 @@ def user_file() -> Path:
     ],
 )
 def test_order_of_values(
-    in_environment: str | None, in_user_file: str | None, in_directory: str | None, expected: str | None
+    monkeypatch: pytest.MonkeyPatch,
+    in_environment: str | None,
+    in_user_file: str | None,
+    in_directory: str | None,
+    expected: str | None,
 ) -> None:
     if in_user_file:
         user_file().write_text(f"LLM_MODEL={in_user_file}\n")
     if in_directory:
         Path(".env").write_text(f"LLM_MODEL={in_directory}\n")
-    environ = dict(os.environ) | ({"LLM_MODEL": in_environment} if in_environment else {})
-    assert settings.load(environ, Path.cwd()).get("LLM_MODEL") == expected
+    if in_environment:
+        monkeypatch.setenv("LLM_MODEL", in_environment)
+    assert settings.load(os.environ, Path.cwd()).get("LLM_MODEL") == expected
 
 
 def test_an_env_file_is_the_only_file_read() -> None:
@@ -75,7 +80,7 @@ def test_an_env_file_is_the_only_file_read() -> None:
 def test_what_a_file_may_set(name: str, allowed: bool, where: str) -> None:
     path = {"directory": Path(".env"), "env-file": Path("x.env"), "user": user_file()}[where]
     path.write_text(f"{name}=value\n")
-    loaded = settings.load(dict(os.environ), Path.cwd(), path if where == "env-file" else None)
+    loaded = settings.load(os.environ, Path.cwd(), path if where == "env-file" else None)
     assert loaded.get(name) == ("value" if allowed or where == "user" else None)
     assert bool(loaded.ignored) == (loaded.get(name) is None)
 
@@ -132,4 +137,4 @@ def test_only_the_users_own_file_reaches_the_process_environment() -> None:
     user_file().write_text("AWS_PROFILE=work\n")
     Path(".env").write_text("OPENAI_API_KEY=from-directory\n")
     settings.export(settings.load(os.environ, Path.cwd()))
-    assert (os.environ.get("AWS_PROFILE"), os.environ.get("OPENAI_API_KEY")) == ("work", None)
+    assert (os.environ.get("AWS_PROFILE"), "OPENAI_API_KEY" in os.environ) == ("work", False)

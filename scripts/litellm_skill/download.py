@@ -233,7 +233,7 @@ def _context() -> ssl.SSLContext:
 
     import certifi
 
-    environ = dict(os.environ)
+    environ = {name: os.environ[name] for name in (*certificates.OWN, "SSL_VERIFY") if name in os.environ}
     certificates.refuse_blind_trust(environ)
     certificates.merge(environ)
     own = environ.get("SSL_CERT_FILE", "")

@@ -440,6 +440,17 @@ def test_a_model_that_looks_may_cost_so_much(run: Run, wires: ProviderServer) ->
     assert (len(limits), limits[2] <= 500) == (3, True)  # what is left buys no more; the played model does not heed it
 
 
+@pytest.mark.parametrize("script", ["review_code", "compare_models"])
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no background without fork")
+def test_why_one_in_the_background_could_not_begin(run: Run, run_process: Callable[..., Outcome], script: str) -> None:
+    Path("a.py").write_text("one = 1\n")
+    unsafe = {**os.environ, "SSL_VERIFY": "false"}
+    begun = run_process(script, "look", "--demo", "-f", "a.py", "--background", env=unsafe)
+    ended = run(script, "--wait", begun.stdout.strip())
+    assert (begun.code, ended.code) == (0, 3)
+    assert "SSL_VERIFY" in ended.stderr
+
+
 def test_the_demo(run: Run) -> None:
     Path("stats.py").write_text(SOURCE)
     outcome = run("review_code", "--demo", "-f", "stats.py")

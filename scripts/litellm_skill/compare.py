@@ -143,8 +143,8 @@ class _Panel:
         """What a worker may do in place of this process: ask, write down, print."""
         from litellm_skill import gateway
 
-        inquiry.prepare([seat.inquiry.plans[0] for seat in seats if seat.inquiry])
         with self.journal.failing():
+            inquiry.prepare([seat.inquiry.plans[0] for seat in seats if seat.inquiry])
             document = gateway.run(self._compared(seats))
             self.journal.finish(document, [], document["cost_usd"])
         return self._finish(document)

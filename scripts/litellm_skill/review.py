@@ -158,8 +158,8 @@ class _Review:
         from litellm_skill import gateway
 
         tasks = [task for one in reviewers for task in one.tasks]
-        inquiry.prepare([task.inquiry.plans[0] for task in tasks])
         with self.journal.failing():
+            inquiry.prepare([task.inquiry.plans[0] for task in tasks])
             document = gateway.run(self._reviewed(self._scope(reviewers), tasks))
             self.journal.finish(document, [], document["cost_usd"])
         return self._finish(document)

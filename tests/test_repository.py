@@ -41,8 +41,8 @@ ORDER = [
     *("check", "refresh", "embedding_models", "proxy", "endpoints", "deployments", "modellist", "yamlfile", "access"),
     *("host", "routing", "catalog", "trial", "looking", "evidence", "sources", "findings", "cascade", "tasks"),
     *("modelfile", "pricetable", "nearest", "price", "demo", "answer", "structure", "conversation", "texts"),
-    *("prompt", "throttle", "task_rules", "records", "tally", "scoring", "rows", "changes", "audit", "agreement"),
-    *("toolbox", "tools", "functions", "attachments", "media", "pdf", "worker", "screen", "secret_rules"),
+    *("prompt", "throttle", "task_rules", "records", "survey", "tally", "scoring", "rows", "changes", "audit"),
+    *("agreement", "toolbox", "tools", "functions", "attachments", "media", "pdf", "worker", "screen", "secret_rules"),
     *("redaction", "policy", "download", "certificates", "settings", "providers", "faults"),
 ]
 

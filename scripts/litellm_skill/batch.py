@@ -17,7 +17,6 @@ from random import SystemRandom
 from typing import Any
 
 from litellm_skill import (
-    attachments,
     command,
     demo,
     inquiry,
@@ -28,6 +27,7 @@ from litellm_skill import (
     scoring,
     screen,
     standings,
+    survey,
 )
 from litellm_skill import prompt as prompts
 from litellm_skill import rows as rows_
@@ -137,7 +137,7 @@ class _Batch:
 
     def show(self) -> int:
         """What would be sent where, and what all of it may cost."""
-        count, first = self._survey()
+        count, first = survey.survey(self.source, self.args.score, self.console.note)
         plans = self._plans(first)
         estimates = [self._estimate(planned) for planned in plans]
         if self.console.json:
@@ -148,7 +148,7 @@ class _Batch:
 
     def make(self) -> int:
         how = running.way(self.args, self.journal, self.console)
-        count, first = self._survey()
+        count, first = survey.survey(self.source, self.args.score, self.console.note)
         plans = self._plans(first)
         judge = self._judge(first)
         header = self._header(plans, judge)
@@ -162,37 +162,6 @@ class _Batch:
         with self.journal.failing():
             work = partial(self._work, plans, judge, count, header)
             return running.do(work, how, self.args, self.journal, self.run_id, self.console)
-
-    def _survey(self) -> tuple[int, Row]:
-        """How many rows there are, and the first. All are read once, so that what is wrong with a row, but for secrets
-        and files, is found before anything is paid for. Raises BadInput."""
-        count, first = 0, None
-        with closing(Tally()) as tally:
-            for row in self.source.rows():
-                if before := tally.first_line(row.id, row.line):
-                    what = f"{self.source.path.name}, line {row.line}: the id {row.id!r} stands in line {before}, too"
-                    raise BadInput(what, "give each row an id of its own, or none at all")
-                self._check(row)
-                count, first = count + 1, first or row
-        if first is None:
-            raise BadInput(f"{self.source.path} has no rows{self._of_shard}", "name another file")
-        if unused := self.source.unused():
-            self.console.note(f"warning: columns that are not used: {', '.join(unused)}")
-        return count, first
-
-    @property
-    def _of_shard(self) -> str:
-        return f" in shard {self.args.shard.number}/{self.args.shard.of}" if self.args.shard.of > 1 else ""
-
-    def _check(self, row: Row) -> None:
-        name = f"{self.source.path.name}, line {row.line}"
-        try:
-            for text in (row.prompt, row.system or ""):
-                attachments.check_text(text, "the row")
-            if self.args.score and row.expected is not None:
-                scoring.check(self.args.score, row.expected)
-        except BadInput as fault:
-            raise BadInput(f"{name}: {fault.message}", fault.hint) from fault
 
     def _plans(self, first: Row) -> list[Plan]:
         """Of the first row, for each model. Raises why one of them cannot be asked: nothing has been paid yet."""
@@ -259,8 +228,9 @@ class _Batch:
 
     def _new_run(self, plans: Sequence[Plan], count: int) -> NewRun:
         model = ", ".join(planned.choice.name for planned in plans)
-        said = f"batch {self.args.batch}: {count:,} rows{self._of_shard}, results in {os.path.abspath(self.args.out)}"
-        unanswered = Answer(model, run_id=self.run_id, result_file=os.path.abspath(self.args.out))
+        out = os.path.abspath(self.args.out)
+        said = f"batch {self.args.batch}: {count:,} rows{self.source.shard.told}, results in {out}"
+        unanswered = Answer(model, run_id=self.run_id, result_file=out)
         return NewRun(
             id=self.run_id,
             script=Path(sys.argv[0]).name,

@@ -55,6 +55,11 @@ class Shard:
         digest = hashlib.sha256(id.encode("utf-8", "surrogatepass")).digest()
         return int.from_bytes(digest[:8], "big") % self.of == self.number - 1
 
+    @property
+    def told(self) -> str:
+        """What is said behind a number of rows."""
+        return f" in shard {self.number}/{self.of}" if self.of > 1 else ""
+
 
 @dataclass(frozen=True)
 class Source:

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "SKILL.md", ROOT / "README.md", *sorted((ROOT / "references").glob("*.md"))]
+REFERENCES = sorted((ROOT / "references").glob("*.md"))
+PAGES = [ROOT / "SKILL.md", *sorted(ROOT.glob("README*.md")), *REFERENCES]
 SHELLS = ("bash", "sh", "console", "shell")
 _FENCED = re.compile(
     r"(?m)^(?:<!-- (?P<mark>run with|file|not run): (?P<said>[^\n]+) -->\n)?"

@@ -15,7 +15,7 @@ from pathlib import Path
 import blocks
 import litellm_proxy
 import pytest
-from blocks import PAGES, ROOT, Block
+from blocks import PAGES, REFERENCES, ROOT, Block
 from conftest import KEYS
 from provider_server import ProviderServer, Reply, Request
 
@@ -190,3 +190,47 @@ def test_no_fence_escapes(page: Path) -> None:
     assert text.count("<!-- ") == sum(bool(block.file or block.why_not) for block in blocks.of(page)) + text.count(
         "<!-- run with: "
     )
+
+
+@pytest.mark.parametrize("page", REFERENCES, ids=lambda page: page.name)
+def test_a_reference_says_when_to_read_it(page: Path) -> None:
+    assert re.match(r"# .+\n\nRead this when \w", page.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed", "agrees"),
+    [
+        ("one\ntwo\n", "one\ntwo  \n", True),
+        ("one\n", "one\ntwo\n", False),
+        ("on…\n", "one\n", True),
+        ("on…\n", "one\ntwo\n", False),
+        ("one\n…\n", "one\n", True),
+        ("one\n…\nfour\n", "one\ntwo\nthree\nfour\n", True),
+        ("…\nfour\n", "one\ntwo\n", False),
+    ],
+)
+def test_what_is_shown_is_compared(shown: str, printed: str, agrees: bool) -> None:
+    page = ROOT / "references" / "made-up.md"
+    block = Block(page, 1, "python", "", file=None, why_not=None, packages=(), shown=shown)
+    assert block.agrees_with(printed) == agrees
+
+
+QUIETLY = "import socket, contextlib\nwith contextlib.suppress(OSError):\n    "
+
+
+@pytest.mark.parametrize(
+    ("cell", "code", "stderr"),
+    [
+        ("print(1)", 0, ""),
+        ("assert number == 2", 1, "AssertionError"),
+        (f"{QUIETLY}socket.create_connection(('192.0.2.1', 80))", 1, "192.0.2.1"),
+        (f"{QUIETLY}socket.getaddrinfo('example.com', 80)", 1, "example.com"),
+        ("import warnings\nwarnings.warn('old', DeprecationWarning)", 1, "DeprecationWarning: old"),
+    ],
+)
+def test_a_cell_may_not_fail_leave_or_be_out_of_date(tmp_path: Path, cell: str, code: int, stderr: str) -> None:
+    file = tmp_path / "cells.json"
+    file.write_text(json.dumps({"environment": {}, "cells": [["page:1", "number = 1"], ["page:5", cell]]}))
+    done = subprocess.run([sys.executable, str(CELLS), str(file)], capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert stderr in done.stderr

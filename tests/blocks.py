@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCES = sorted((ROOT / "references").glob("*.md"))
 PAGES = [ROOT / "SKILL.md", *sorted(ROOT.glob("README*.md")), *REFERENCES]
-SHELLS = ("bash", "sh", "console", "shell")
+SHELLS = ("bash", "sh")
 _FENCED = re.compile(
     r"(?m)^(?:<!-- (?P<mark>run with|file|not run): (?P<said>[^\n]+) -->\n)?"
     r"(?P<fence>`{3,})(?P<language>\w*)\n(?P<text>.*?)^(?P=fence)\n(?:\n*```text\n(?P<shown>.*?)^```$)?",

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-import socketserver
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +15,7 @@ import litellm_proxy
 import pytest
 from blocks import PAGES, REFERENCES, ROOT, Block
 from conftest import KEYS
+from hosts.refusing_proxy import RefusingProxy
 from provider_server import ProviderServer, Reply, Request
 
 OUTSIDE = dict(os.environ)  # the machine's own, with its index and its certificates: to install what a page needs
@@ -51,27 +50,11 @@ REPLIES: dict[str, Reply] = {
 
 
 class Provider(ProviderServer):
+    """Says what ``REPLIES`` has for the model or the prompt."""
+
     def record(self, request: Request, *, generates: bool) -> Reply:
         reply = super().record(request, generates=generates)
         return (REPLIES.get(request.model) or REPLIES.get(request.prompt) or reply) if generates else reply
-
-
-class Outside(socketserver.ThreadingTCPServer):
-    """Where a process is told that its proxy to the world is. Lets nobody through; ``asked`` is what they wanted."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), socketserver.StreamRequestHandler)
-        self.asked: list[bytes] = []
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-
-    def finish_request(self, request: object, client_address: object) -> None:
-        self.asked.append(request.recv(200).partition(b"\r\n")[0])
-
-    def __exit__(self, *args: object) -> None:
-        self.shutdown()
-        self.server_close()
 
 
 @pytest.fixture
@@ -84,21 +67,15 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def surroundings(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+def surroundings() -> Iterator[dict[str, str]]:
     """The environment of a block: made-up keys, the played provider behind each, and no way to anywhere else."""
-    with Provider() as provider, Outside() as outside:
+    with Provider() as provider, RefusingProxy() as outside:
         addresses = {"OPENAI_BASE_URL": f"{provider.url}/v1", "ANTHROPIC_BASE_URL": provider.url}
         addresses |= {"GEMINI_API_BASE": f"{provider.url}/v1beta", "OLLAMA_API_BASE": provider.url}
-        proxies = dict.fromkeys(
-            ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"], f"http://127.0.0.1:{outside.server_address[1]}"
-        )
-        proxies |= {name.lower(): value for name, value in proxies.items()} | dict.fromkeys(
-            ["NO_PROXY", "no_proxy"], "127.0.0.1"
-        )
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        yield {**os.environ, **KEYS, **addresses, **proxies, "PATH": path}
+        yield {**os.environ, **KEYS, **addresses, **outside.settings, "PATH": path, "PYTHONUTF8": "1"}
     assert provider.failures == []
-    assert outside.asked == []
+    assert outside.asked_for == []
 
 
 def python(packages: tuple[str, ...]) -> list[str]:
@@ -120,37 +97,27 @@ def install(packages: tuple[str, ...]) -> None:
         pytest.skip(f"uv cannot install {', '.join(packages)}: {done.stderr.strip()[-300:]}")
 
 
+def printed_by(command: list[str], environment: dict[str, str], folder: Path) -> str:
+    options = {"cwd": folder, "env": environment, "stdin": subprocess.DEVNULL, "timeout": BLOCK_S}
+    done = subprocess.run(command, **options, capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
 def printed_by_python(cells: list[Block], environment: dict[str, str], folder: Path) -> list[str]:
-    """What each printed on stdout."""
+    """What each printed."""
     packages = cells[0].packages
     if packages:
         install(packages)
-    given = {"environment": environment, "cells": [(block.place, block.text) for block in cells]}
     file = folder.with_name("cells.json")
-    file.write_text(json.dumps(given))
-    command = [*python(packages), str(CELLS), str(file)]
-    outside = {**OUTSIDE, "PYTHONUTF8": "1"} if packages else environment
-    done = subprocess.run(
-        command, cwd=folder, env=outside, capture_output=True, text=True, timeout=BLOCK_S, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout.split("\x1e")[1:]
+    texts = [(block.place, block.text) for block in cells]
+    file.write_text(json.dumps({"environment": environment, "cells": texts}))
+    of_process = {**OUTSIDE, "PYTHONUTF8": "1"} if packages else environment  # uv needs its own; the cells get theirs
+    return printed_by([*python(packages), str(CELLS), str(file)], of_process, folder).split("\x1e")[1:]
 
 
 def printed_by_shell(block: Block, environment: dict[str, str], folder: Path) -> str:
-    command = ["bash", "-euo", "pipefail", "-c", block.text]
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=BLOCK_S,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
-    assert done.returncode == 0, f"{block.place}\n{done.stdout}{done.stderr}"
-    return done.stdout
+    return printed_by(["bash", "-euo", "pipefail", "-c", block.text], environment, folder)
 
 
 def runnable(page: Path) -> list[Block]:
@@ -183,13 +150,12 @@ def test_what_is_not_run_is_counted() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_no_fence_escapes(page: Path) -> None:
-    """Each fence of a page opens or closes a block that was read."""
-    text = page.read_text(encoding="utf-8")
-    read = sum(2 + 2 * (block.shown is not None) for block in blocks.of(page))
-    assert text.count("```") == read
-    assert text.count("<!-- ") == sum(bool(block.file or block.why_not) for block in blocks.of(page)) + text.count(
-        "<!-- run with: "
-    )
+    """Each fence of a page belongs to a block that was read, each comment above one to a mark that is known."""
+    text, read = page.read_text(encoding="utf-8"), list(blocks.of(page))
+    assert text.count("```") == sum(2 + 2 * (block.shown is not None) for block in read)
+    assert {block.language for block in read} <= {"python", "bash", "sh", "yaml", "json", "toml"}
+    marked = sum(bool(block.file or block.why_not) for block in read) + text.count("<!-- run with: ")
+    assert text.count("-->\n```") == marked
 
 
 @pytest.mark.parametrize("page", REFERENCES, ids=lambda page: page.name)

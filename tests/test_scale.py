@@ -1,15 +1,19 @@
-"""The Ray block of references/scale.md, run as it stands. Opt-in, for Ray is large: ``LITELLM_SKILL_TEST_RAY=1``."""
+"""The schedulers' blocks of references/scale.md, run as they stand, but without the schedulers.
+
+Ray itself is opt-in, for it is large: ``LITELLM_SKILL_TEST_RAY=1``.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 
+import blocks
 import pytest
+import yaml
 from conftest import SCRIPTS
 from provider_server import ProviderServer
 
@@ -20,9 +24,43 @@ UV = [sys.executable, "-m", "uv"]
 OUTSIDE = dict(os.environ)  # the machine's own, with its index and its certificates: to install Ray
 
 
-def block() -> str:
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "references" / "scale.md").read_text(), re.S)
+def block(language: str) -> str:
+    """The only one of the page."""
+    (code,) = [block.text for block in blocks.of(ROOT / "references" / "scale.md") if block.language == language]
     return code
+
+
+def slurm(folder: Path) -> str:
+    """The job's script, as the first task of the array is run."""
+    (folder / "skills").mkdir()
+    (folder / "skills" / "litellm").symlink_to(ROOT)
+    os.environ |= {"SLURM_ARRAY_TASK_ID": "1", "HOME": str(folder)}
+    return block("bash")
+
+
+def kubernetes(folder: Path) -> str:
+    """What the container with the first index is told, with its volumes where they are here."""
+    os.environ["JOB_COMPLETION_INDEX"] = "0"
+    (container,) = yaml.safe_load(block("yaml"))["spec"]["template"]["spec"]["containers"]
+    return container["args"][0].replace("/skill/", f"{ROOT}/").replace("/data/", f"{folder}/")
+
+
+def test_each_scheduler_takes_the_same_part(provider: ProviderServer, tmp_path: Path) -> None:
+    rows = [{"id": str(number), "prompt": f"row {number}"} for number in range(40)]
+    provider.models = ("fast",)
+    parts = []
+    for scheduler, result in ((slurm, "results-1.jsonl"), (kubernetes, "results-0.jsonl")):
+        folder = tmp_path / scheduler.__name__
+        folder.mkdir()
+        (folder / "prompts.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+        os.environ |= {"LITELLM_PROXY_API_BASE": provider.url, "LITELLM_PROXY_API_KEY": "key-of-proxy-0123456789"}
+        command = ["bash", "-c", scheduler(folder)]
+        env = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+        done = subprocess.run(command, cwd=folder, env=env, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+        parts.append({row["id"] for row in map(json.loads, (folder / result).open()) if "id" in row})
+    assert parts[0] == parts[1]
+    assert 0 < len(parts[0]) < len(rows)
 
 
 def python_with_ray(folder: Path) -> Path:
@@ -44,7 +82,7 @@ def test_ray_runs_every_shard(provider: ProviderServer, tmp_path: Path) -> None:
         "FLAGS": ["-m", "openai/test-model", "-j", "2"],
     }
     given = "".join(f"{name} = {value!r}\n" for name, value in names.items())
-    script.write_text(given + block())
+    script.write_text(given + block("python"))
     key = {"OPENAI_API_KEY": "key-of-openai-0123456789", "OPENAI_BASE_URL": f"{provider.url}/v1"}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     env = {**os.environ, **key, "PATH": path, "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
@@ -58,4 +96,4 @@ def test_ray_runs_every_shard(provider: ProviderServer, tmp_path: Path) -> None:
 
 
 def test_the_block_is_python() -> None:
-    compile(block(), "references/scale.md", "exec")
+    compile(block("python"), "references/scale.md", "exec")

@@ -1,6 +1,6 @@
 """What an agent did in one run: its commands, what they printed, and its report.
 
-Read from Claude Code's ``--output-format stream-json --verbose``, or from one JSON document for any other host:
+Read from Claude Code's ``--output-format stream-json --verbose`` (or ``json``); for any other host from one document:
 ``{"steps": [{"command": TEXT, "output": TEXT}], "report": TEXT}``, where reading a file is a step, too.
 """
 
@@ -56,18 +56,21 @@ class Run:
 def read(path: Path, workspace: Path) -> Run:
     """Raises ValueError when the file is neither form."""
     text = path.read_text(encoding="utf-8")
-    lines = [line for line in text.splitlines() if line.strip()]
-    if len(lines) > 1 and all(line.lstrip().startswith('{"type"') for line in lines):
-        return _stream([json.loads(line) for line in lines], workspace)
     try:
         document = json.loads(text)
+    except ValueError:
+        document = [json.loads(line) for line in text.splitlines() if line.strip()]
+    try:
+        if isinstance(document, list):
+            return _stream(document, workspace)
         steps = tuple(Step(step["command"], step["output"]) for step in document["steps"])
         return Run(steps, document["report"], workspace)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path}: no transcript: {error!r}") from error
 
 
 def _stream(events: list[dict[str, Any]], workspace: Path) -> Run:
+    """Raises ValueError when there is no result: the run did not come to its end."""
     used: dict[str, str] = {}
     printed: dict[str, str] = {}
     for block in (block for event in events for block in _blocks(event)):
@@ -76,8 +79,10 @@ def _stream(events: list[dict[str, Any]], workspace: Path) -> Run:
             used[block["id"]] = given.get("command") or f"{block['name']} {json.dumps(given, ensure_ascii=False)}"
         elif block.get("type") == "tool_result":
             printed[block["tool_use_id"]] = _text(block.get("content"))
-    report = next((event["result"] for event in reversed(events) if event.get("type") == "result"), "")
-    return Run(tuple(Step(used[id], printed.get(id, "")) for id in used), report, workspace)
+    reports = [str(event.get("result", "")) for event in events if event.get("type") == "result"]
+    if not reports:
+        raise ValueError("no transcript: it has no result")
+    return Run(tuple(Step(used[id], printed.get(id, "")) for id in used), reports[-1], workspace)
 
 
 def _blocks(event: dict[str, Any]) -> list[dict[str, Any]]:

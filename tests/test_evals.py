@@ -192,7 +192,9 @@ def test_the_stream_of_claude_code_is_read(
     assert json.loads(capsys.readouterr().out)["summary"]["pass_rate"] == 1.0
 
 
-@pytest.mark.parametrize("text", ["", "{}", "no JSON", '{"steps": [{}], "report": ""}', "[]"])
+@pytest.mark.parametrize(
+    "text", ["", "{}", "no JSON", '{"steps": [{}], "report": ""}', "[]", "[1]", '{"type": "a"}\n{"type": "b"}']
+)
 def test_no_transcript_is_bad_input(capsys: pytest.CaptureFixture[str], tmp_path: Path, text: str) -> None:
     path = tmp_path / "run.json"
     path.write_text(text)

@@ -12,10 +12,12 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-Value = Fraction | str | tuple["Value", ...] | frozenset[tuple[str, "Value"]]
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+Value: TypeAlias = "Fraction | str | tuple[Value, ...] | frozenset[tuple[str, Value]]"
 
 _READ = 20_000  # characters of a reply that are looked at; what is longer holds no short answer but at its end
 _LONGEST = 2_000  # characters; longer is no short answer
@@ -188,6 +190,8 @@ def _words(text: str, exact: bool) -> str:
 
 def _rational(text: str) -> Fraction | None:
     """``1,234.50`` and ``3/4`` exactly; a currency sign before and a unit or % after are left out."""
+    from fractions import Fraction  # with decimal: 7 ms, and most decisions need none
+
     found = re.fullmatch(rf"[$€£¥]?\s*({_NUMBER})\s*(?:%|[a-z°元个人块米]{{0,8}}\.?)", text, re.I)
     if not found or sum(map(str.isdigit, found[1])) > _DIGITS:
         return None

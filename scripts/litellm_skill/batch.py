@@ -56,7 +56,6 @@ from litellm_skill.works import Works, todo
 
 MAX_JOBS = 256
 LONGEST_S = 30 * 86_400.0  # of a run whose process nobody can be asked about
-COLLECT_AFTER = 20_000  # objects
 STAND_IN = "a row"  # where the prompt of a single call would be
 JUDGE = "judge"
 # What belongs to one prompt, not to many.
@@ -250,10 +249,11 @@ class _Batch:
         with self.journal.failing(), closing(self.purse), closing(Tally()) as tally:
             with closing(Records(Path(self.args.out), header, tally)) as records:
                 inquiry.prepare([*plans, *([judge] if judge else [])])
+                gateway.load()
                 began = time.monotonic()
                 records.begin()
                 works = self._works(plans, judge, count, records, tally)
-                gateway.run(_running(works))
+                gateway.run(works.run())
                 self.purse.flush()
             document = self._document(works, tally, count, time.monotonic() - began)
             self.journal.finish(document, [], 0.0)  # the purse has told the ledger
@@ -323,24 +323,6 @@ class _Batch:
                 continue
             likely, worst = likely + (one.likely_usd or 0.0), worst + (one.worst_usd or 0.0)
         return likely if known[0] else None, worst if known[1] else None
-
-
-async def _running(works: Works) -> None:
-    """LiteLLM makes some thousand objects a call, and is a million itself: a collector at its defaults looks at them
-    again and again (measured: a tenth of the time)."""
-    import gc
-
-    from litellm_skill import gateway
-
-    gateway.load()
-    gc.freeze()
-    before = gc.get_threshold()
-    gc.set_threshold(COLLECT_AFTER, *before[1:])
-    try:
-        await works.run()
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
 
 
 def _check_inside(files: Sequence[str], folder: Path, allowed: Sequence[str]) -> None:

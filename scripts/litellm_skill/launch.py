@@ -9,6 +9,7 @@ read by whatever ``python3`` is: Python 3.8 syntax, standard library only.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -24,7 +25,11 @@ _ENTERED = "litellm_skill"  # an -X option: unlike a variable, the programs that
 
 
 def run(main: Callable[[], int | None]) -> None:
-    """Run ``main`` with the locked packages at hand; leave the process with its code. Does not return."""
+    """Run ``main`` with the locked packages at hand; leave the process with its code. Does not return.
+
+    Without the garbage collector: what is imported stays. The gateway turns it on again once LiteLLM is there.
+    """
+    gc.disable()
     try:
         if not _can_run_here():
             _enter(python_for(LOCK))

@@ -20,7 +20,7 @@ _STORY = 3  # figures in a sum told in words that is surely one
 _CHINESE = re.compile("[\u4e00-\u9fff]")
 # Code and its docstrings say nothing of what is asked in words; what has a question mark or reads as a sentence does.
 _ASIDE = re.compile(r"(?s)```.*?(?:```|\Z)|\"\"\".*?(?:\"\"\"|\Z)|\'\'\'.*?(?:\'\'\'|\Z)")
-_CODE = re.compile(
+_CODE = (  # compiled with the first prompt that has code: it takes milliseconds
     rf"{rules.CODE_LINE}|^[ \t]{{2,}}\S|[;{{}}][ \t]*$|^[\w.]+\(.*\)$|^[ \t]*[\w.\[\]]+[ \t]*[-+*/]?=[ \t]*\S|^[ \t]*(?://|#)"
 )
 _SENTENCE = re.compile(r"[?？\u4e00-\u9fff]|^[^\w\n]*[A-Z][a-z']+(?: [\w'`()./-]+){3,}|^\S.*:$")
@@ -72,7 +72,7 @@ def _read(text: str) -> _Asked:
 
 def _spoken(shown: str) -> str:
     lines = _ASIDE.sub(" ", shown).splitlines()
-    return "\n".join(line for line in lines if _SENTENCE.search(line) or not _CODE.search(line)).lower()
+    return "\n".join(line for line in lines if _SENTENCE.search(line) or not re.search(_CODE, line)).lower()
 
 
 def _by_form(asked: _Asked) -> tuple[str, str] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -22,7 +23,9 @@ QUIET_IMPORT = {
     "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",  # else a call with such a header fetches a file from GitHub
     "LITELLM_MODE": "PRODUCTION",  # else it loads the nearest .env above site-packages
     "LITELLM_LOG": "ERROR",  # DEBUG and INFO go to stdout, 13 kB for one call
+    "PYDANTIC_DISABLE_PLUGINS": "__all__",  # else every installed distribution is searched for them
 }
+COLLECT_AFTER = 50_000  # objects; a call makes some thousand, a long answer hundreds of thousands
 # Lines on stderr that say nothing to the user. The first two LiteLLM filters itself, but only as it is imported.
 WARNINGS = (
     ".*`ReadOnly` qualifier",
@@ -34,15 +37,16 @@ REROUTING = ("USE_LITELLM_PROXY",)  # would send every model to an address this 
 
 
 def load() -> ModuleType:
-    """The library, with its price fetch, its .env loading, its banners and its log output off."""
+    """The library, with its price fetch, its .env loading, its banners and its log output off; and its counting of
+    tokens, for which it loads a table on the first call: what it counts is an estimate, and none is shown."""
     os.environ.update(QUIET_IMPORT)
     for name in REROUTING:
         os.environ.pop(name, None)
     _name_a_temporary_folder()
-    import litellm
-
+    litellm = _imported()
     transport.guard()
     litellm.suppress_debug_info = True
+    litellm.disable_token_counter = True
     _silence()
     if not litellm.custom_provider_map:
         _register_demo(litellm)
@@ -57,6 +61,21 @@ def _name_a_temporary_folder() -> None:
         tempfile.gettempdir()
     except FileNotFoundError:
         tempfile.tempdir = os.getcwd()  # what is written there fails by itself
+
+
+def _imported() -> ModuleType:
+    """LiteLLM is a million objects that stay. The collector would look at them again and again while they come, which
+    is a quarter of the time, and at each later turn, were they not frozen."""
+    if "litellm" in sys.modules:
+        return sys.modules["litellm"]
+    gc.disable()
+    try:
+        import litellm
+    finally:
+        gc.enable()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
+    return litellm
 
 
 @contextlib.contextmanager

@@ -44,16 +44,20 @@ Run = Callable[..., Outcome]
 
 
 def commands() -> Iterator[tuple[str, str, str, str]]:
-    """Where it stands, what is piped in, the script, and its arguments; of a synopsis the first of each choice."""
+    """Where each stands first, what is piped in, the script, and its arguments."""
+    seen = set()
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         for found in COMMAND.finditer(text):
             place = f"{page.name}:{text.count(chr(10), 0, found.start()) + 1}"
             rest = re.split(r"\s{3,}|  # ", found["rest"].rstrip())[0]
-            yield place, (found["before"] or "").removesuffix(" | "), found["script"], rest
+            if (found["script"], rest) not in seen:
+                seen.add((found["script"], rest))
+                yield place, (found["before"] or "").removesuffix(" | "), found["script"], rest
 
 
 def arguments(rest: str) -> list[str]:
+    """What the script gets; of a synopsis the first of each choice."""
     if "[" in re.sub(r"'[^']*'|\"[^\"]*\"", "", rest):
         rest = re.sub(r" \| [^\[\]]*", " ", rest.replace("...", "")).translate(str.maketrans("[]", "  "))
     words = shlex.split(rest)

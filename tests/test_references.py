@@ -158,6 +158,14 @@ def test_no_fence_escapes(page: Path) -> None:
     assert text.count("-->\n```") == marked
 
 
+def test_what_was_seen_was_seen_with_the_locked_release() -> None:
+    """What cannot be run is measured again, and the page changed, when LiteLLM is renewed."""
+    texts = "".join(page.read_text(encoding="utf-8") for page in REFERENCES)
+    named = set(re.findall(r"with LiteLLM (\d+\.\d+\.\d+)|litellm\[proxy\]==([\d.]+)", texts))
+    (locked,) = re.findall(r"(?m)^litellm==(\S+)", litellm_proxy.LOCK)
+    assert named == {(locked, ""), ("", locked)}
+
+
 @pytest.mark.parametrize("page", REFERENCES, ids=lambda page: page.name)
 def test_a_reference_says_when_to_read_it(page: Path) -> None:
     assert re.match(r"# .+\n\nRead this when \w", page.read_text(encoding="utf-8"))

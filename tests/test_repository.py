@@ -125,7 +125,7 @@ def test_the_start_up_code_knows_the_dependencies_and_pythons() -> None:
     ("paths", "declared"), [(SCRIPTS + MODULES, RUNTIME), (TESTS, RUNTIME + DEVELOPMENT)], ids=["scripts", "tests"]
 )
 def test_what_is_imported_is_declared(paths: list[Path], declared: list[Requirement]) -> None:
-    ours = {"litellm_skill", *(path.stem for path in SCRIPTS + TESTS + EVALS)}
+    ours = {"litellm_skill", "hosts", *(path.stem for path in SCRIPTS + TESTS + EVALS)}
     names = {name.partition(".")[0] for path in paths for name in imported(tree(path))}
     foreign = names - ours - set(sys.stdlib_module_names)
     known = packages_distributions()

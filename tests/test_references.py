@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -16,7 +17,7 @@ import pytest
 from blocks import PAGES, REFERENCES, ROOT, Block
 from conftest import KEYS
 from hosts.refusing_proxy import RefusingProxy
-from provider_server import ProviderServer, Reply, Request
+from provider_server import Call, ProviderServer, Reply, Request
 
 OUTSIDE = dict(os.environ)  # the machine's own, with its index and its certificates: to install what a page needs
 NOT_RUN = 5  # blocks marked as such; one more must be meant
@@ -46,6 +47,10 @@ REPLIES: dict[str, Reply] = {
     "broken-model": Reply(status=500),
     "overloaded-model": Reply(status=529),
     "uncounted-model": Reply(usage=None),
+    "torn-model": Reply(text="This is cut", stop_after=2, abrupt=True),
+    "What is the weather in Paris?": Reply(calls=(Call("get_weather", '{"city": "Paris"}'),)),
+    "Sunny in Paris.": Reply(text="It is sunny in Paris."),
+    "What is the capital of France?": Reply(text='{"name": "Paris", "country": "France"}'),
 }
 
 
@@ -66,15 +71,22 @@ def folder(tmp_path: Path) -> Path:
     return place
 
 
-@pytest.fixture
-def surroundings() -> Iterator[dict[str, str]]:
+@contextlib.contextmanager
+def played() -> Iterator[tuple[dict[str, str], Provider, RefusingProxy]]:
     """The environment of a block: made-up keys, the played provider behind each, and no way to anywhere else."""
     with Provider() as provider, RefusingProxy() as outside:
         addresses = {"OPENAI_BASE_URL": f"{provider.url}/v1", "ANTHROPIC_BASE_URL": provider.url}
         addresses |= {"GEMINI_API_BASE": f"{provider.url}/v1beta", "OLLAMA_API_BASE": provider.url}
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        yield {**os.environ, **KEYS, **addresses, **outside.settings, "PATH": path, "PYTHONUTF8": "1"}
+        environment = {**os.environ, **KEYS, **addresses, **outside.settings, "PATH": path, "PYTHONUTF8": "1"}
+        yield environment, provider, outside
     assert provider.failures == []
+
+
+@pytest.fixture
+def surroundings() -> Iterator[dict[str, str]]:
+    with played() as (environment, _, outside):
+        yield environment
     assert outside.asked_for == []
 
 
@@ -112,7 +124,9 @@ def printed_by_python(cells: list[Block], environment: dict[str, str], folder: P
     file = folder.with_name("cells.json")
     texts = [(block.place, block.text) for block in cells]
     file.write_text(json.dumps({"environment": environment, "cells": texts}))
-    of_process = {**OUTSIDE, "PYTHONUTF8": "1"} if packages else environment  # uv needs its own; the cells get theirs
+    # uv needs its own; the cells get theirs. Compiling a page's packages anew each time would take ten seconds.
+    of_uv = {**OUTSIDE, "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": ""}
+    of_process = of_uv if packages else environment
     return printed_by([*python(packages), str(CELLS), str(file)], of_process, folder).split("\x1e")[1:]
 
 

@@ -72,7 +72,8 @@ def _writable_folder(name: str) -> str:
         except OSError as error:
             reasons.append(f"{folder}: {error.strerror}")
     what = f"no folder to install into ({'; '.join(reasons)})"
-    raise SetupFailed(what, "set XDG_CACHE_HOME to a folder that only you can write to")
+    next_step = "set XDG_CACHE_HOME to a folder that only you can write to"
+    raise SetupFailed(what, installer.OUTSIDE if installer.in_codex_sandbox() else next_step)
 
 
 def _wait_for_turn(file: IO[str]) -> bool:

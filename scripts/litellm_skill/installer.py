@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 # What an environment takes on disk, byte code included, in MB: measured with du on Linux x86-64, Python 3.11.
 SIZES = {"requirements.lock": 340, "requirements-dev.lock": 415}
+OUTSIDE = (
+    "run the command once in a terminal of your own, outside Codex's sandbox; or let it use the network: "
+    "network_access = true below [sandbox_workspace_write] in its config.toml"
+)
 _ANSWER_SECONDS = 20  # for `uv --version`
 _STOP_SECONDS = 5  # for an installer that was told to end
 _ERROR_CHARACTERS = 400
@@ -77,9 +81,14 @@ def _needs_uv() -> SetupFailed:
     )
 
 
+def in_codex_sandbox() -> bool:
+    """There is neither a network to install from nor a folder to keep an environment in."""
+    return bool(os.environ.get("CODEX_SANDBOX_NETWORK_DISABLED"))
+
+
 def _next_step() -> str:
-    if os.environ.get("CODEX_SANDBOX_NETWORK_DISABLED"):
-        return "let Codex use the network: [sandbox_workspace_write] network_access = true in its config.toml"
+    if in_codex_sandbox():
+        return OUTSIDE
     return "check the network; a mirror is named by UV_DEFAULT_INDEX or `pip config set global.index-url URL`"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -46,8 +47,8 @@ def _install(wanted: str, folder: Path) -> None:
         done = _run(command, INSTALL_S, OUTSIDE)
         if done.returncode:
             raise Unavailable(f"npm cannot install {wanted}: {done.stderr.strip()[-300:]}")
-        shutil.rmtree(folder, ignore_errors=True)
-        os.rename(beside, folder)
+        with contextlib.suppress(OSError):  # another process was faster
+            os.rename(beside, folder)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 

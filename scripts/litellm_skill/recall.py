@@ -48,7 +48,7 @@ def recall(args: argparse.Namespace, settings: Settings, console: Console) -> in
         if args.list_results or args.query is not None:
             return _list(history, args.query, settings, console)
         if args.wait is not None:
-            document = _when_done(history, args.wait, args.wait_timeout)
+            document = when_done(history, args.wait, args.wait_timeout)
         else:
             document = as_it_stands(history, find(history, args.result))
     code = tell(document, console, so_far=args.result is not None)
@@ -188,7 +188,7 @@ def find(history: History, id: str) -> Kept:
     raise BadInput(f"no run {id} is kept", f"see {command('--list-results', '').strip()}")
 
 
-def _when_done(history: History, id: str, patience: float) -> dict[str, Any]:
+def when_done(history: History, id: str, patience: float) -> dict[str, Any]:
     """The envelope of a run, as it stands after so many seconds at most. No notice comes when another process finishes,
     so the file is looked at."""
     deadline = time.monotonic() + patience

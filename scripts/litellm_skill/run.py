@@ -12,9 +12,11 @@ from litellm_skill import command, recall, relay
 from litellm_skill.console import Console
 from litellm_skill.faults import BadInput, NotSetUp, StillRunning
 from litellm_skill.journal import Journal
+from litellm_skill.relay import Relayed
 
 TIMEOUT, LOCAL_TIMEOUT = 100.0, 600.0  # seconds; the first is below the hosts' 120
 WORKER_TIMEOUT = 3600.0  # seconds
+DYING = 5.0  # seconds that the end of a killed worker may take
 MARGIN = 60.0  # seconds; a run that is not over by then has no process any more
 
 
@@ -70,7 +72,7 @@ def do(
         return work()
     if relayed.exit_code is not None and relayed.exit_code >= 0:
         return relayed.exit_code
-    return _left(run_id, console, stop=relayed.signal == signal.SIGINT)
+    return _left(run_id, console, relayed)
 
 
 def _begun(run_id: str, console: Console) -> int:
@@ -89,13 +91,14 @@ def _warn(console: Console) -> None:
         console.note(f"warning: {console.host.at_end}")
 
 
-def _left(run_id: str, console: Console, *, stop: bool) -> int:
-    """The worker works on, or was killed, or is now told to stop: what the history says of it."""
+def _left(run_id: str, console: Console, relayed: Relayed) -> int:
+    """The worker works on, or was killed, or is now told to stop: what the history says of it. One that was killed
+    may for a moment look alive: its pipes are closed before it is gone."""
     with recall.opened(console) as history:
-        kept = recall.find(history, run_id)
-        if stop:
-            kept = recall.stop(history, kept)
-        code = recall.tell(recall.as_it_stands(history, kept), console)
+        if relayed.signal == signal.SIGINT:
+            recall.stop(history, recall.find(history, run_id))
+        dying = DYING if relayed.exit_code == relay.KILLED else 0.0
+        code = recall.tell(recall.when_done(history, run_id, dying), console)
     if code == StillRunning.exit_code:
         _warn(console)
     return code

@@ -58,7 +58,8 @@ def test_each_scheduler_takes_the_same_part(provider: ProviderServer, tmp_path: 
         env = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
         done = subprocess.run(command, cwd=folder, env=env, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr
-        parts.append({row["id"] for row in map(json.loads, (folder / result).open()) if "id" in row})
+        lines = (folder / result).read_text().splitlines()
+        parts.append({row["id"] for row in map(json.loads, lines) if "id" in row})
     assert parts[0] == parts[1]
     assert 0 < len(parts[0]) < len(rows)
 

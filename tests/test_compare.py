@@ -58,20 +58,8 @@ def test_who_did_not_answer(run: Run, wires: ProviderServer) -> None:
     wires.reply(Reply(text="good", delay_s=0.5), path=MESSAGES)
     wires.reply(Reply(text="late", delay_s=15), path=GEMINI)
     argv = ["-m", "openai/a", *ALL[2:], "-m", "openai/b", "-m", "openai/c"]
-    outcome = run(
-        "compare_models",
-        "which?",
-        *argv,
-        "--timeout",
-        "4",
-        "--idle-timeout",
-        "3",
-        "--retries",
-        "0",
-        "--json",
-        "-j",
-        "1",
-    )
+    flags = ["--timeout", "8", "--idle-timeout", "6", "--retries", "0", "-j", "1"]
+    outcome = run("compare_models", "which?", *argv, *flags, "--json")
     found = document(outcome)
     assert (outcome.code, found["status"], found["asked"], found["answered"]) == (0, "partial", 5, 2)
     assert {one["model"]: one["error"]["type"] for one in found["missing"]} == {

@@ -73,7 +73,7 @@ def worst_usd(plans: Sequence[Plan]) -> float:
 
 
 def prepare(plans: Sequence[Plan]) -> None:
-    """Before the first request of a process. Raises BadInput when certificates are not to be checked."""
+    """Before the first request of a process. Raises NotSetUp when certificates are not to be checked."""
     certificates.refuse_blind_trust(os.environ)
     if any(_may_use_tls(planned.choice) for planned in plans):
         certificates.merge(os.environ)

@@ -3,7 +3,7 @@
 The file holds {"environment": {…}, "cells": [[place, text], …]}. Each block sees what those before it defined, as
 ``__main__``. stdout has a record separator (U+001E) before what each printed.
 A connection to another machine is refused and ends in exit code 1, whatever the block makes of the refusal; so does a
-deprecated call of the block's own.
+deprecated call, be it a package's own.
 """
 
 from __future__ import annotations
@@ -41,6 +41,12 @@ def is_local(host: str | None) -> bool:
         return False
 
 
+def refuse_deprecated(message: Warning | str, category: type[Warning], *_: object) -> None:
+    """In place of showing a warning: LangChain's import has its deprecations shown, whatever was set before it."""
+    if issubclass(category, DeprecationWarning):
+        raise category(message)
+
+
 def run(place: str, text: str, namespace: dict[str, Any]) -> None:
     linecache.cache[place] = (len(text), None, text.splitlines(keepends=True), place)  # for tracebacks
     sys.stdout.write("\x1e")
@@ -53,7 +59,8 @@ def main(file: str) -> int:
     os.environ.clear()  # uv may need more than the blocks should see
     os.environ.update(given["environment"])
     sys.addaudithook(stay_here)
-    warnings.filterwarnings("error", category=DeprecationWarning, module="__main__")
+    warnings.simplefilter("error", DeprecationWarning)
+    warnings.showwarning = refuse_deprecated
     sys.modules["__main__"] = module = types.ModuleType("__main__")
     for place, text in given["cells"]:
         run(place, text, module.__dict__)

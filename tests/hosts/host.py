@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -41,6 +43,7 @@ class Host:
     rule: str
     refusal: str
     files: Mapping[str, str]
+    poll: Mapping[str, Any]
     cautious: Mapping[str, str]
     needs: tuple[str, ...]
 
@@ -78,7 +81,7 @@ def _new_results(heard: Sequence[Request]) -> Iterator[str]:
 def read() -> dict[str, Host]:
     """The hosts of ``hosts.toml``, by name."""
     table = tomllib.loads(Path(__file__).with_name("hosts.toml").read_text(encoding="utf-8"))
-    empty = {"files": {}, "cautious": {}, "needs": ()}
+    empty = {"files": {}, "cautious": {}, "poll": {}, "needs": ()}
     return {name: Host(name=name, **empty | fields) for name, fields in table.items()}
 
 
@@ -100,6 +103,7 @@ class Home:
     ) -> None:
         self.host, self.root, self.work = host, root / "home", root / "project"
         self.work.mkdir(parents=True)
+        self._polls = itertools.count()
         self.skill = self.root / host.folder
         shutil.copytree(ROOT, self.skill, ignore=UNWANTED)
         self._path = ":".join(map(str, [python.parent, npm.node(), "/usr/local/bin", "/usr/bin", "/bin"]))
@@ -113,7 +117,7 @@ class Home:
         calls = [self._call(self.host.load)]
         calls += [self._call(self.host.shell, command=command.replace("call_model.py", script)) for command in commands]
         turns = [Reply(calls=(Call(*call, id=f"call_{place}"),)) for place, call in enumerate(calls)]
-        with ScriptedModel(turns, answer) as model, RefusingProxy() as proxy:
+        with ScriptedModel(turns, answer, self._wait) as model, RefusingProxy() as proxy:
             said = self._start(model.url, proxy.settings, arguments)
             return Session(
                 said,
@@ -122,6 +126,15 @@ class Home:
                 len([request for request in model.asked if request.model == "test-model"]),
                 tuple(proxy.asked_for),
             )
+
+    def _wait(self, request: Request) -> Call | None:
+        poll = self.host.poll
+        said = "\n".join(text for _, text in request.tool_results)
+        running = re.search(poll["running"], said) if poll else None
+        if running is None:
+            return None
+        arguments = {poll["session"]: int(running[1]), **poll["arguments"]}
+        return Call(poll["name"], json.dumps(arguments), id=f"poll_{next(self._polls)}")
 
     def _call(self, tool: Mapping[str, Any], **values: str) -> tuple[str, str]:
         return tool["name"], json.dumps({key: self._filled(text, **values) for key, text in tool["arguments"].items()})

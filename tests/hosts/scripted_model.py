@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from provider_server import ProviderServer, Reply, Request
+from provider_server import Call, ProviderServer, Reply, Request
 
 
 class ScriptedModel(ProviderServer):
-    """A request that offers tools is the host's, and gets the next of ``turns``; any other gets ``answer``."""
+    """A request that offers tools is the host's, and gets the next of ``turns``; any other gets ``answer``. ``wait``:
+    the call for a request that says that a command still runs; such a one is no turn."""
 
-    def __init__(self, turns: Sequence[Reply], answer: str = "ok") -> None:
+    def __init__(self, turns: Sequence[Reply], answer: str, wait: Callable[[Request], Call | None]) -> None:
         self._turns = list(turns)
         self._answer = answer
+        self._wait = wait
         self.heard: list[Request] = []  # by the host's model
         self.asked: list[Request] = []  # of the other model; some hosts want a title of it, too
         super().__init__()
@@ -24,6 +26,8 @@ class ScriptedModel(ProviderServer):
         if not request.body.get("tools"):
             self.asked.append(request)
             return Reply(text=self._answer)
+        if waiting := self._wait(request):
+            return Reply(calls=(waiting,))
         self.heard.append(request)
         return self._turns.pop(0) if self._turns else Reply(text="There is nothing left to do.")
 

@@ -21,12 +21,13 @@ DEMO = 'python3 call_model.py --demo "hi"'
 ASK = 'python3 call_model.py "hi" -m openai/test-model'
 SETTING = "network_access = true below [sandbox_workspace_write]"
 CASES = [
-    (["-s", "read-only"], DEMO, 0, r"\n\[demo: no model was called\] .*\n<<<end of untrusted answer \w+>>>\s*$"),
-    (["-s", "workspace-write"], DEMO, 0, r"\n\[demo: no model was called\] .*\n<<<end of untrusted answer \w+>>>\s*$"),
+    (["-s", "read-only"], DEMO, 0, r"\n\[demo: no model was called\] .*\n<<<end of untrusted answer \w+>>>\n"),
+    (["-s", "workspace-write"], DEMO, 0, r"\n\[demo: no model was called\] .*\n<<<end of untrusted answer \w+>>>\n"),
     (["-s", "read-only"], ASK, 8, re.escape(SETTING)),
     (["-s", "workspace-write"], ASK, 8, re.escape(SETTING)),
     (["-s", "read-only"], f"{ASK} --background", 3, "nothing would hold the answer"),
 ]
+IDS = ["demo, read-only", "demo, workspace", "model, read-only", "model, workspace", "background, read-only"]
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.mark.usefixtures("sandbox")
-@pytest.mark.parametrize(("arguments", "command", "code", "shown"), CASES)
+@pytest.mark.parametrize(("arguments", "command", "code", "shown"), CASES, ids=IDS)
 def test_in_a_sandbox(arguments: list[str], command: str, code: int, shown: str, tmp_path: Path) -> None:
     home = Home(tmp_path, CODEX)
     session = home.converse(command, arguments=arguments)

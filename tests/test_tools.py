@@ -530,7 +530,7 @@ loop.run(work())
         _, complaints = process.communicate(timeout=20)
     assert ended(fifo)
     assert "Warning" not in complaints
-    assert "CancelledError" in complaints if number == signal.SIGTERM else complaints == ""
+    assert "Interrupted" in complaints if number == signal.SIGTERM else complaints == ""
 
 
 @posix

@@ -86,6 +86,13 @@ def type_in(tmp_path: Path) -> Type:
     return call
 
 
+def scripts_in(home: Path, folders: list[str]) -> list[Path]:
+    """One in each folder; the plugin's is named by its commit."""
+    found = [list(home.glob(f"{folder}/scripts/call_model.py")) for folder in folders]
+    assert [len(paths) for paths in found] == [1] * len(folders)
+    return [path for paths in found for path in paths]
+
+
 def test_every_way_is_tried() -> None:
     tried = [way.values[0] if isinstance(way, type(pytest.param())) else way[0] for way in WAYS]
     written = readme.commands("URL")
@@ -105,8 +112,7 @@ def test_a_way_to_install(
         done = type_in(command, *more, **proxy.settings)
         assert done.returncode == 0, done.stdout + done.stderr
         assert proxy.asked_for == []
-    for folder in folders:
-        (script,) = (tmp_path / "a home").glob(f"{folder}/scripts/call_model.py")
+    for script in scripts_in(tmp_path / "a home", folders):
         answer = type_in(f'python3 "{script}" --demo "hi"')
         assert (answer.returncode, answer.stderr) == (0, "")
         assert answer.stdout.startswith("[demo: no model was called] Your prompt arrived here: 2 characters")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from litellm_skill.faults import Fault, recorded
@@ -109,18 +109,18 @@ def envelope(answer: Answer, sent: Conversation | None) -> dict[str, Any]:
         "parsed": answer.parsed,
         "tool_calls": [dict(call) for call in answer.tool_calls],
         "finish_reason": answer.finish_reason,
-        "usage": asdict(answer.usage),
+        "usage": dict(vars(answer.usage)),
         "cost_usd": answer.cost_usd,
         "cost_source": answer.cost_source,
         "cached": answer.cached,
         "latency_s": answer.latency_s,
         "first_token_s": answer.first_token_s,
-        "attempts": [asdict(attempt) for attempt in answer.attempts],
+        "attempts": [dict(vars(attempt)) for attempt in answer.attempts],
         "dropped_params": list(answer.dropped_params),
         "warnings": list(answer.warnings),
         "sent": {
             "characters": sent.characters if sent and answer.attempts else 0,
-            "files": [asdict(file) for file in sent.files] if sent and answer.attempts else [],
+            "files": [dict(vars(file)) for file in sent.files] if sent and answer.attempts else [],
             "max_tokens": answer.output_limit,
         },
         "run_id": answer.run_id,

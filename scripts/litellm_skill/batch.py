@@ -176,9 +176,9 @@ class _Batch:
 
     def _read(self, row: Row) -> Prompt:
         """With the row's own files. Raises BadInput or SecretFound."""
-        folder = self.source.path.resolve().parent
         own = Prompt((), None)
         if row.files:
+            folder = self.source.path.resolve().parent
             _check_inside(row.files, folder, self.args.allow_path)
             named = Inputs(STAND_IN, files=row.files, allow_paths=tuple(self.args.allow_path))
             own = prompts.read(named, stdin=None, directory=folder)

@@ -123,7 +123,8 @@ async def _answered(
     keeps = journal.keeps and inquiry.file
     file = results.open_file(inquiry.run_id, journal.environ) if keeps else None
     transcript = results.Transcript(file, console.secrets, (*([journal.piece] if inquiry.pieces else []), show))
-    listener = gateway.Listener(transcript.add, console.note, console.redact, journal.write)
+    tick = journal.write if inquiry.pieces else None
+    listener = gateway.Listener(transcript.add, console.note, console.redact, tick)
     questions = [_question(inquiry, planned, tools, catalog) for planned in inquiry.plans]
     answer = None
     try:

@@ -53,6 +53,7 @@ SCORERS: dict[str, Callable[[str, str], bool | None]] = {
     "regex": regex,
     "numeric": numeric,
 }
+BLOCKING = ("regex",)
 
 
 def check(kind: str, expected: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from math import log2
@@ -41,12 +41,13 @@ class Rule:
         return "secret" in self.compiled.groupindex
 
     def find(self, text: str) -> Iterator[re.Match[str]]:
-        return (match for match in self._shaped(text) if self._real(match))
-
-    def _shaped(self, text: str) -> Iterator[re.Match[str]]:
+        """Most texts have no beginning of most rules: those must cost next to nothing."""
         present = [begin for begin in self.begins if begin in text]
+        return filter(self._real, self._shaped(text, present)) if present else iter(())
+
+    def _shaped(self, text: str, present: Sequence[str]) -> Iterator[re.Match[str]]:
         if self.anywhere:
-            yield from self.compiled.finditer(text) if present else ()
+            yield from self.compiled.finditer(text)
             return
         for begin in present:
             at = text.find(begin)

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 
 from litellm_skill import inquiry, scoring, screen
 from litellm_skill.answer import Answer, Attempt, envelope
@@ -156,7 +157,7 @@ class Works:
         outcome = await inquiry.ask(asked, self.journal, catalog, self._hushed, _drop)
         return outcome.answer
 
-    @property
+    @cached_property
     def _hushed(self) -> Console:
         """A thousand rows must not tell of every retry."""
         return self.console if self.console.verbose else replace(self.console, quiet=True)
@@ -182,7 +183,8 @@ class Works:
         if self.scorer is None or row.expected is None or answer.fault:
             return None
         if self.judge is None:
-            right = await asyncio.to_thread(scoring.SCORERS[self.scorer], answer.text, row.expected)
+            score = partial(scoring.SCORERS[self.scorer], answer.text, row.expected)
+            right = await asyncio.to_thread(score) if self.scorer in scoring.BLOCKING else score()
             return Score(None if right is None else float(right), self.scorer, None if right is not None else TOO_LONG)
         return await self._judged(self.judge, row, answer)
 

@@ -47,12 +47,12 @@ class Patience:
 @dataclass(frozen=True)
 class Listener:
     """``text`` gets each piece of the answer as it comes, ``note`` a line for every wait; ``redact`` takes keys out of
-    what a provider said; ``tick`` is called four times a second."""
+    what a provider said; ``tick`` is called four times a second, if it is given."""
 
     text: Callable[[str], None]
     note: Callable[[str], None]
     redact: Callable[[str], str]
-    tick: Callable[[], None] = lambda: None
+    tick: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,8 @@ async def ask(
     fitted = [(await _balanced(litellm, question, gate), dropped) for question, dropped in fitted]
     limits = Limits(began + patience.timeout, patience.timeout)
     course = _Course(litellm, patience, limits, listener, gate, questions[0])
-    beside = [asyncio.ensure_future(work) for work in (course.beat(), course.tick())]
+    works = [course.beat(), *([_tick(listener.tick)] if listener.tick else [])]
+    beside = [asyncio.ensure_future(work) for work in works]
     try:
         await course.run(fitted)
         if follow_up:
@@ -318,11 +319,6 @@ class _Course:
             await asyncio.sleep(wait)
         return None
 
-    async def tick(self) -> None:
-        while True:
-            await asyncio.sleep(TICK)
-            self.listener.tick()
-
     async def beat(self) -> None:
         """One line for every so many seconds of silence."""
         told, every = self.started, self.patience.heartbeat
@@ -365,6 +361,12 @@ class _Course:
             warnings=(*access.warnings, *_unannounced(access, received)),
             fault=self.fault,
         )
+
+
+async def _tick(tick: Callable[[], None]) -> None:
+    while True:
+        await asyncio.sleep(TICK)
+        tick()
 
 
 def _unannounced(access: Access, received: Received) -> tuple[str, ...]:

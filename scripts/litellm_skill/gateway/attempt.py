@@ -18,7 +18,7 @@ from litellm_skill.deployments import Group
 from litellm_skill.endpoints import PROXY
 from litellm_skill.faults import Circumstances, DeadlinePassed, Fault
 from litellm_skill.gateway import gemini, library, reply, transport
-from litellm_skill.gateway.limits import Limits
+from litellm_skill.gateway.limits import Limits, others_first
 from litellm_skill.gateway.reply import Received
 from litellm_skill.gateway.router import Balancer
 from litellm_skill.gateway.transport import Traffic
@@ -157,9 +157,10 @@ async def _receive_whole(completion: Completion, call: Mapping[str, Any], receiv
 
 
 async def _receive_stream(completion: Completion, call: Mapping[str, Any], received: Received, _: Traffic) -> None:
-    async for chunk in _chunks(await completion(**call), received):
+    chunks, since = _chunks(await completion(**call), received), time.monotonic()
+    async for chunk in chunks:
         received.take_chunk(chunk)
-        await asyncio.sleep(0)  # LiteLLM may hand out many chunks without a pause
+        since = await others_first(since)  # LiteLLM may hand out many chunks without a pause
 
 
 async def _chunks(stream: Any, received: Received) -> AsyncIterator[Any]:

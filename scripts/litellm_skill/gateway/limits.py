@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from dataclasses import dataclass
@@ -9,6 +10,17 @@ from dataclasses import dataclass
 from litellm_skill.faults import Fault
 
 FIRST_WAIT = 0.5  # seconds; doubled with every retry, and jittered
+
+TURN = 0.02  # seconds
+
+
+async def others_first(since: float) -> float:
+    """Let the loop's other work run, deadlines among it, if what goes on without a pause has done so ``since``
+    (``time.monotonic()``) longer than a turn. Since when it does from here on."""
+    if time.monotonic() - since < TURN:
+        return since
+    await asyncio.sleep(0)
+    return time.monotonic()
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,10 @@ def fit(litellm: ModuleType, question: Question, *, strict: bool) -> tuple[Quest
         )
     if question.tools and _refused(litellm, question, "tools", list(question.tools)):
         raise BadInput(f"{question.model.id} takes no tools", "ask another model")
-    kept = {name: value for name, value in question.parameters.items() if name not in refused}
-    return _formatted(litellm, replace(question, parameters=kept)), refused
+    if refused:
+        kept = {name: value for name, value in question.parameters.items() if name not in refused}
+        question = replace(question, parameters=kept)
+    return (_formatted(litellm, question) if question.formats or question.in_words else question), refused
 
 
 def _formatted(litellm: ModuleType, question: Question) -> Question:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any
 
 from litellm_skill import faults
@@ -180,7 +179,7 @@ def _positive(counts: Any, name: str) -> int | None:
 def _larger(one: Usage, other: Usage) -> Usage:
     names = ("input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens")
     pairs = {name: (getattr(one, name), getattr(other, name)) for name in names}
-    return replace(one, **{name: max((n for n in pair if n is not None), default=None) for name, pair in pairs.items()})
+    return Usage(**{name: max((n for n in pair if n is not None), default=None) for name, pair in pairs.items()})
 
 
 def total(usages: Iterable[Usage]) -> Usage:

@@ -22,6 +22,7 @@ from functools import wraps
 from typing import Any
 
 from litellm_skill.faults import Fault, HttpReply, IncompleteAnswer, ProviderFailure
+from litellm_skill.gateway.limits import others_first
 
 MAX_BYTES = 20_000_000  # of one reply, or of one line of a stream
 ERROR_SECONDS = 5.0  # for the body of an error
@@ -199,13 +200,13 @@ async def _with(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes
 
 
 async def _bounded(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
-    seen = 0
+    seen, since = 0, time.monotonic()
     async for chunk in chunks:
         seen += len(chunk)
         if seen > limit:
             raise _too_large(limit)
         yield chunk
-        await asyncio.sleep(0)  # a server that never pauses must not keep the deadline from being looked at
+        since = await others_first(since)  # a server that never pauses must not keep the deadline from being looked at
 
 
 async def _whole_events(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

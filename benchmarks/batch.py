@@ -1,10 +1,11 @@
+#!/usr/bin/env python3
 """How fast a batch is, against raw ``litellm.acompletion`` under a semaphore, and how its memory grows with its length.
 
-    python3 benchmarks/batch.py
+    python3 benchmarks/batch.py [--keep]
 
-Both ask the same server on loopback (asyncio, keep-alive, TCP_NODELAY, a pause before each answer), each run in a
-process of its own, in turn. Timed is what comes after LiteLLM has been imported: of the batch, the whole of
-``main([...])``, from flags to summary. CPU time is the process's own: on a busy machine it says more than the clock.
+Both ask the same server on loopback, which pauses before each answer, each run in a process of its own, in turn. Timed
+is what comes after LiteLLM has been imported: of the batch, the whole of ``main([...])``, from flags to summary. CPU
+time is the process's own: on a busy machine it says more than the clock.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ import importlib.util
 import json
 import os
 import resource
-import socket
 import statistics
 import subprocess
 import sys
@@ -25,46 +25,48 @@ import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-SCRIPT = ROOT / "scripts" / "compare_models.py"
+_HERE = os.path.dirname(os.path.realpath(__file__))
+_SCRIPTS = os.path.join(os.path.dirname(_HERE), "scripts")
+sys.path[:0] = [_SCRIPTS, _HERE]
+
+import loopback  # noqa: E402
+import measure  # noqa: E402
+from litellm_skill import launch  # noqa: E402
+
+SCRIPT = Path(_SCRIPTS) / "compare_models.py"
 MODEL = "openai/test-model"
 CONCURRENCY = 64
 PAUSE_S = 0.05
-REPLY = {
-    "id": "chatcmpl-1",
-    "object": "chat.completion",
-    "created": 1,
-    "model": "test-model",
-    "choices": [{"index": 0, "message": {"role": "assistant", "content": "Four."}, "finish_reason": "stop"}],
-    "usage": {"prompt_tokens": 20, "completion_tokens": 2, "total_tokens": 22},
-}
 
 
-def main() -> None:
+def main() -> int:
     flags = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     flags.add_argument("--rows", type=int, default=1000)
     flags.add_argument("--long", type=int, default=10_000, help="rows of the run whose memory is compared")
     flags.add_argument("--repeat", type=int, default=5)
-    flags.add_argument("--as", dest="role", choices=["server", "raw", "batch"], help=argparse.SUPPRESS)
+    flags.add_argument("--keep", action="store_true", help="write the table into results/ and the README")
+    flags.add_argument("--as", dest="role", choices=["raw", "batch"], help=argparse.SUPPRESS)
     flags.add_argument("rest", nargs="*", help=argparse.SUPPRESS)
     args = flags.parse_args()
-    if args.role == "server":
-        asyncio.run(serve())
-    elif args.role:
+    if args.role:
         print(json.dumps({"raw": raw, "batch": batch}[args.role](*args.rest)))
-    else:
-        compare(args.rows, args.long, args.repeat)
+        return 0
+    report = f"{measure.machine('litellm', 'openai', 'httpx')}.\n\n{compare(args.rows, args.long, args.repeat)}"
+    print(report)
+    if args.keep:
+        measure.keep("batch", report)
+    return 0
 
 
-def compare(rows: int, long: int, repeat: int) -> None:
-    with tempfile.TemporaryDirectory() as name, server() as address:
+def compare(rows: int, long: int, repeat: int) -> str:
+    with tempfile.TemporaryDirectory() as name, loopback.server(PAUSE_S) as address:
         folder = Path(name)
         files = {count: write_rows(folder, count) for count in (rows, long)}
         runs: dict[str, list[dict[str, float]]] = {"raw": [], "batch": []}
         for _ in range(repeat):
             for role, found in runs.items():
                 found.append(child(role, address, files[rows], folder))
-        print(table(runs, rows, child("batch", address, files[long], folder), long))
+        return table(runs, rows, child("batch", address, files[long], folder), long)
 
 
 def table(runs: dict[str, list[dict[str, float]]], rows: int, longest: dict[str, float], long: int) -> str:
@@ -88,8 +90,8 @@ def table(runs: dict[str, list[dict[str, float]]], rows: int, longest: dict[str,
         [
             *lines,
             "",
-            f"throughput: {speed:.2f} of raw (pairs: {min(pairs):.2f} to {max(pairs):.2f}); by CPU time {cpu:.2f}",
-            f"memory: {growth:+.1f} MB from {rows:,} to {long:,} prompts ({longest['mb']:.0f} MB at the peak)",
+            f"- throughput: {speed:.2f} of raw (pairs: {min(pairs):.2f} to {max(pairs):.2f}); by CPU time {cpu:.2f}",
+            f"- memory: {growth:+.1f} MB from {rows:,} to {long:,} prompts ({longest['mb']:.0f} MB at the peak)",
         ]
     )
 
@@ -121,7 +123,6 @@ def measured(began: float, cpu: float) -> dict[str, float]:
 
 def imported() -> Any:
     """LiteLLM as the project imports it: no price fetch, no .env."""
-    sys.path.insert(0, str(ROOT / "scripts"))
     from litellm_skill import gateway
 
     return gateway.load()
@@ -165,39 +166,7 @@ def batch(_: str, rows: str, out: str) -> dict[str, float]:
     return found
 
 
-@contextlib.contextmanager
-def server() -> Any:
-    """Its address."""
-    process = subprocess.Popen([sys.executable, __file__, "--as", "server"], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        yield f"http://127.0.0.1:{process.stdout.readline().strip()}/v1"
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
-
-
-async def serve() -> None:
-    listening = await asyncio.start_server(answer_all, "127.0.0.1", 0, backlog=1024)
-    print(listening.sockets[0].getsockname()[1], flush=True)
-    await listening.serve_forever()
-
-
-async def answer_all(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Every request of a connection, until it is closed."""
-    writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    body = json.dumps(REPLY).encode()
-    head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n".encode()
-    with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-        while True:
-            headers = (await reader.readuntil(b"\r\n\r\n")).lower()
-            length = next(line for line in headers.split(b"\r\n") if line.startswith(b"content-length:"))
-            await reader.readexactly(int(length.split(b":")[1]))
-            await asyncio.sleep(PAUSE_S)
-            writer.write(head + body)
-    writer.close()
-
-
 if __name__ == "__main__":
-    main()
+    if "--as" in sys.argv:  # as a script of anybody's, with the collector as Python has it
+        sys.exit(main())
+    launch.run(main)

@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+"""What a command costs beside the model: in time, CPU time and memory, beside others that make the same call."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+_HERE = os.path.dirname(os.path.realpath(__file__))
+_SCRIPTS = os.path.join(os.path.dirname(_HERE), "scripts")
+sys.path[:0] = [_SCRIPTS, _HERE]
+
+import loopback  # noqa: E402
+import measure  # noqa: E402
+from litellm_skill import launch  # noqa: E402
+from measure import Cost  # noqa: E402
+
+EXAMPLES = """examples:
+  python3 benchmarks/startup.py                     prints the tables
+  python3 benchmarks/startup.py --rounds 20 --keep  and puts them into results/ and the README
+
+All ask the same server on loopback, in turn, each in a process of its own, with the same environment variables.
+`llm` comes from PyPI into an environment of its own, made with uv (or name one that is there: --llm)."""
+
+RAW = """
+import sys, litellm
+messages = [{"role": "user", "content": "hi"}]
+for chunk in litellm.completion(model="openai/test-model", messages=messages, stream=True):
+    sys.stdout.write(chunk.choices[0].delta.content or "")
+    sys.stdout.flush()
+"""
+HTTPX = """
+import json, os, sys, httpx
+body = {"model": "test-model", "messages": [{"role": "user", "content": "hi"}], "stream": True}
+headers = {"authorization": "Bearer " + os.environ["OPENAI_API_KEY"]}
+with httpx.stream("POST", os.environ["OPENAI_BASE_URL"] + "/chat/completions", json=body, headers=headers) as reply:
+    for line in reply.iter_lines():
+        if line.startswith("data: {"):
+            for choice in json.loads(line[6:])["choices"]:
+                sys.stdout.write(choice["delta"].get("content") or "")
+                sys.stdout.flush()
+"""
+LLM = """
+- model_id: test-model
+  model_name: test-model
+  api_base: {}
+"""
+MODEL = "openai/test-model"
+RAW_SCRIPT, HTTPX_SCRIPT, LLM_COMMAND = "script: `litellm.completion(stream=True)`", "script: httpx", "`llm`"
+COLD, OTHER, WARM = "call_model.py", "call_model.py, started by another Python", "call_model.py, warm"
+FREE = {
+    "call_model.py --help": ["call_model.py", "--help"],
+    "call_model.py --dry-run": ["call_model.py", "hi", "-m", MODEL, "--dry-run"],
+    "list_models.py --query gpt --no-endpoints": ["list_models.py", "--query", "gpt", "--no-endpoints"],
+    "cheap_route.py --dry-run": ["cheap_route.py", "Fix the bug in this function", "--dry-run"],
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = _flags().parse_args(argv)
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        address = stack.enter_context(loopback.server())
+        environ = {**measure.environment(folder, address), "LLM_USER_PATH": str(folder / "llm-home")}
+        calls = _calls(folder, address, environ, args.llm or _installed(folder), args.python)
+        free = {name: _ours(command, environ) for name, command in FREE.items()}
+        found = measure.in_turn({**calls, **free}, args.rounds)
+        subprocess.run([sys.executable, f"{_SCRIPTS}/doctor.py", "--warm", "stop"], env=environ, capture_output=True)
+    report = _report(found, args.rounds)
+    print(report)
+    if args.keep:
+        measure.keep("startup", report)
+    return 0
+
+
+def _flags() -> argparse.ArgumentParser:
+    flags = argparse.ArgumentParser(
+        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    flags.add_argument("--rounds", type=int, default=10)
+    flags.add_argument("--llm", metavar="PROGRAM", help="an `llm` that is there")
+    flags.add_argument("--python", help="a Python without the packages, to start call_model.py with, too")
+    flags.add_argument("--keep", action="store_true", help="write the tables into results/ and the README")
+    return flags
+
+
+def _installed(folder: Path) -> str:
+    """`llm`, in an environment of its own."""
+    place = folder / "llm"
+    for command in (["venv", "-q", str(place)], ["pip", "install", "-q", "--python", str(place), "llm"]):
+        subprocess.run(["uv", *command], check=True)
+    return str(place / "bin" / "llm")
+
+
+def _calls(
+    folder: Path, address: str, environ: Mapping[str, str], llm: str, python: str | None
+) -> dict[str, Callable[[], Cost]]:
+    """By name, what makes one call and prints the answer as it comes."""
+    raw, httpx, models = folder / "raw.py", folder / "bare.py", folder / "llm-home" / "extra-openai-models.yaml"
+    models.parent.mkdir()
+    for path, text in ((raw, RAW), (httpx, HTTPX), (models, LLM.format(address))):
+        path.write_text(text, encoding="utf-8")
+    asked = partial(measure.run, environ=environ, says="word after")
+    call = ["call_model.py", "hi", "-m", MODEL]
+    warm = {WARM: _ours(call, {**environ, "LITELLM_SKILL_WARM": "1"}, says="word after")}
+    return {
+        RAW_SCRIPT: partial(asked, [sys.executable, str(raw)]),
+        HTTPX_SCRIPT: partial(asked, [sys.executable, str(httpx)]),
+        LLM_COMMAND: partial(asked, [llm, "-m", "test-model", "hi"]),
+        COLD: _ours(call, environ, says="word after"),
+        **({OTHER: _ours(call, environ, says="word after", python=python)} if python else {}),
+        **(warm if os.path.exists(f"{_SCRIPTS}/litellm_skill/warm.py") else {}),
+    }
+
+
+def _ours(
+    command: Sequence[str], environ: Mapping[str, str], *, says: str = "", python: str = sys.executable
+) -> Callable[[], Cost]:
+    script, *rest = command
+    return partial(measure.run, [python, f"{_SCRIPTS}/{script}", *rest], environ, says=says)
+
+
+def _report(found: Mapping[str, Sequence[Cost]], rounds: int) -> str:
+    rows = [_row(name, costs) for name, costs in found.items()]
+    ratios = [f"- {COLD}: {_beside(found[COLD], found[RAW_SCRIPT])} of the script with LiteLLM"]
+    if warm := found.get(WARM):
+        ratios.append(f"- {WARM}: {_beside(warm, found[HTTPX_SCRIPT])} of the script with httpx")
+        ratios.append(f"- {WARM}: {_beside(warm, found[LLM_COMMAND])} of `llm`")
+    return "\n\n".join(
+        (
+            f"{measure.machine('litellm', 'openai', 'httpx')}; medians of {rounds}.",
+            measure.table(("", "wall s", "CPU s", "peak RSS MB"), rows),
+            "\n".join(ratios),
+        )
+    )
+
+
+def _row(name: str, costs: Sequence[Cost]) -> tuple[str, ...]:
+    wall, cpu, mb = (measure.median(costs, figure) for figure in ("seconds", "cpu", "mb"))
+    return name, f"{wall:.3f}", f"{cpu:.3f}", f"{mb:.0f}"
+
+
+def _beside(costs: Sequence[Cost], others: Sequence[Cost]) -> str:
+    return ", ".join(
+        f"{label} {measure.ratio(costs, others, figure)}"
+        for label, figure in (("wall", "seconds"), ("CPU", "cpu"), ("RSS", "mb"))
+    )
+
+
+if __name__ == "__main__":
+    launch.run(main)

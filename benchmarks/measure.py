@@ -61,14 +61,11 @@ def run(command: Sequence[str], environ: Mapping[str, str], *, says: str = "") -
 
 
 def in_turn(roles: Mapping[Name, Callable[[], Cost]], rounds: int) -> dict[Name, list[Cost]]:
-    """Each role once a round, so that what else the machine does meets all of them alike; one round first that does not
-    count, for caches."""
+    """Each role once a round, so that what else the machine does meets all of them alike."""
     found: dict[Name, list[Cost]] = {name: [] for name in roles}
-    for number in range(rounds + 1):
+    for _ in range(rounds):
         for name, role in roles.items():
-            cost = role()
-            if number:
-                found[name].append(cost)
+            found[name].append(role())
     return found
 
 

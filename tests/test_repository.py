@@ -31,9 +31,12 @@ LOCKS = {"requirements.lock": RUNTIME, "requirements-dev.lock": RUNTIME + DEVELO
 HEADER = re.compile(r"(?m)^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$")  # PEP 723
 
 # Each may import only what stands below it. gateway is a folder with an order of its own.
-START_UP = ["foundation", "launch", "installation", "installer", "package_index", "environment"]
+START_UP = [
+    *("foundation", "launch", "warm", "warmer", "reception", "stand_in", "leaving", "quarters", "situation", "errand"),
+    *("installation", "installer", "package_index", "environment"),
+]
 ORDER = [
-    *("call", "embedding", "inventory", "listing", "batch", "works", "compare", "judging", "route", "review"),
+    *("prime", "call", "embedding", "inventory", "listing", "batch", "works", "compare", "judging", "route", "review"),
     *("merging", "reviewers", "escalation", "aside", "planner", "checkup", "ping", "job", "inquiry", "dialogue"),
     *("run", "relay", "material", "intake", "command", "offers", "proof", "recall", "upkeep", "journal", "meter"),
     *("results", "progress", "console", "harvest", "synthesis", "panel", "seats", "ballot", "page", "grading"),

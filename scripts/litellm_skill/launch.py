@@ -3,8 +3,10 @@
 In this order: this interpreter has them; an environment built earlier has them, and its Python takes over the
 process; one is built first (``installation``); else exit 3 with two lines of what is wrong and what to do.
 
-This file, ``environment``, ``foundation``, ``installation``, ``installer``, ``package_index`` and the entry scripts are
-read by whatever ``python3`` is: Python 3.8 syntax, standard library only.
+Where ``LITELLM_SKILL_WARM`` says so, a process that has LiteLLM at hand is asked first (``warm``).
+
+The modules of start-up (AGENTS.md names them) and the entry scripts are read by whatever ``python3`` is: Python 3.8
+syntax, standard library only.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import gc
 import os
 import sys
 
-from litellm_skill import environment
+from litellm_skill import environment, leaving, warm
 
 TYPE_CHECKING = False  # importing typing or collections would cost every call a millisecond
 if TYPE_CHECKING:
@@ -32,11 +34,14 @@ def run(main: Callable[[], int | None]) -> None:
     gc.disable()
     try:
         if not _can_run_here():
-            _enter(python_for(LOCK))
+            python = python_for(LOCK)
+            if warm.wanted():
+                warm.ask(python)
+            _enter(python)
     except environment.SetupFailed as failed:
         explain(failed)
         sys.exit(failed.exit_code)
-    _leave(main)
+    leaving.leave(main)
 
 
 def explain(failed: environment.SetupFailed) -> None:
@@ -79,20 +84,3 @@ def _enter(python: str) -> None:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both; the child decides
     sys.exit(subprocess.call(command))
-
-
-def _leave(main: Callable[[], int | None]) -> None:
-    """Without the interpreter's own end: LiteLLM's tear-down costs a second."""
-    try:
-        code = main()
-    except SystemExit as leaving:
-        code = leaving.code
-    if isinstance(code, str):
-        sys.stderr.write(f"{code}\n")
-    code = code if isinstance(code, int) else int(code is not None)
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except OSError:  # a full disk, or a reader that has gone: what was written is not all there
-            code = code or 1
-    os._exit(code)

@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ def load() -> PriceTable:
     if newest and newest.bundled != version:  # LiteLLM was installed anew, perhaps with a newer table
         warnings.append("the refreshed prices are older than this LiteLLM, so its own are used: --refresh renews them")
         newest = None
-    rows, bare = _routed(newest.rows if newest else json.loads(path.read_bytes()))
+    rows, bare = _routed(newest.rows) if newest else bundled()
     openrouter = _cached("openrouter", warnings)
     return PriceTable(
         {**rows, **_of_openrouter(openrouter)} if openrouter else rows,
@@ -91,6 +92,19 @@ def load() -> PriceTable:
         openrouter_fetched_at=openrouter.fetched_at if openrouter else None,
         warnings=tuple(warnings),
     )
+
+
+def bundled() -> tuple[dict[str, Row], dict[str, str]]:
+    """``rows`` and ``bare`` of the table that LiteLLM brings. Raises NotSetUp when it is not installed."""
+    path = bundled_path()
+    found = path.stat()
+    return _parsed(path, found.st_mtime_ns, found.st_size)
+
+
+@cache
+def _parsed(path: Path, changed_ns: int, size: int) -> tuple[dict[str, Row], dict[str, str]]:
+    """Once in a process for each state of the file."""
+    return _routed(json.loads(path.read_bytes()))
 
 
 def _routed(table: Mapping[str, Row]) -> tuple[dict[str, Row], dict[str, str]]:

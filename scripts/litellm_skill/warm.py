@@ -1,0 +1,230 @@
+"""The caller's side of the warm worker: let a process that has LiteLLM at hand do this command, in a child of its own.
+
+Off unless ``LITELLM_SKILL_WARM`` is 1. Where there is no worker, or it is wrong, old, dead or slow to answer, the
+command runs cold, and nothing is said; one is started for the next command.
+
+``_socket`` and ``_signal`` are what ``socket`` and ``signal`` are made of: those two cost 5 ms to import, half of what
+an empty Python takes to start and end.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False  # see launch.py
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from litellm_skill.quarters import Quarters
+
+SWITCH = "LITELLM_SKILL_WARM"
+ANSWERS = 2.0  # seconds until the worker has taken the connection
+BEGINS = 20.0  # seconds until its child could begin: on a busy machine still sooner than a cold start
+ENDS = 1.0  # seconds until a child that has said its exit code is gone
+KILL, STOP, CONTINUE, PAUSE = 9, 19, 18, 20  # SIGKILL, SIGSTOP, SIGCONT, SIGTSTP on Linux
+_OTHERS = ("--warm", "--env-file")  # flags of commands that no worker may do, or that change what LiteLLM reads
+
+
+def wanted() -> bool:
+    """By the environment, else by the user's own .env; never by the working directory's."""
+    said = os.environ.get(SWITCH, "").strip()
+    return (said or _own_settings().get(SWITCH, "")) == "1"
+
+
+def possible() -> str:
+    """Why not, or "". On macOS a fork of a process that has used the system's frameworks may hang; and what tells a
+    child of its caller's end, and one confinement from another, is Linux's."""
+    return "" if sys.platform == "linux" and sys.implementation.name == "cpython" else "it is made for Linux"
+
+
+def ask(python: str) -> None:
+    """Let a worker that runs ``python`` do this command; does not return then."""
+    if possible() or _is_other() or any(stream is None for stream in (sys.stdin, sys.stdout, sys.stderr)):
+        return
+    from litellm_skill import quarters, situation
+
+    place = None
+    try:
+        place = quarters.enter()
+        if place is not None:
+            _ask(place, python)
+    except (OSError, situation.Secret):  # a sandbox without /proc, a full disk: all of it means a cold start
+        return
+    finally:
+        if place is not None:
+            place.close()
+
+
+def _is_other() -> bool:
+    if any(argument.startswith(_OTHERS) for argument in sys.argv[1:]):
+        return True
+    return any(os.isatty(number) and _in_background(number) for number in (0, 1, 2))
+
+
+def _in_background(terminal: int) -> bool:
+    """The system stops such a job when it reads from its terminal; it would not stop a worker's child."""
+    try:
+        return os.tcgetpgrp(terminal) != os.getpgrp()
+    except OSError:  # it is not the terminal that controls this process
+        return False
+
+
+def _ask(place: Quarters, python: str) -> None:
+    from litellm_skill import situation
+
+    purpose = situation.purpose(python, os.environ)
+    read = place.read(purpose)
+    if read is not None and set(read).intersection(_own_settings()):
+        return  # it would be set only after a worker had imported LiteLLM
+    name = purpose if read is None else situation.name(purpose, read, os.environ)
+    if read is not None:
+        _Caller(place.address(name)).go()
+    from litellm_skill import warmer
+
+    warmer.start(place, python, name, situation.variables(read or (), os.environ))
+
+
+def _own_settings() -> dict[str, str]:
+    """Roughly what the user's .env says: enough to see the switch, and that a variable may be set there."""
+    config = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
+    try:
+        with open(os.path.join(config, "litellm-skill", ".env"), encoding="utf-8-sig", errors="replace") as file:
+            lines = file.read(1_000_000).splitlines()
+    except OSError:
+        return {}
+    pairs = (line.partition("=") for line in lines if "=" in line)
+    return {_bare(name.replace("export ", "", 1)): _bare(value.partition("#")[0]) for name, _, value in pairs}
+
+
+def _bare(text: str) -> str:
+    return text.strip().strip("'\"").strip()
+
+
+class _Caller:
+    """This process while another one does its command: it passes signals on, and ends as the other one ends.
+
+    A signal that it does not pass on ends it; the kernel then ends the child (``stand_in``).
+    """
+
+    def __init__(self, address: str) -> None:
+        import _signal
+        import _socket
+
+        self.signal = _signal
+        self.line = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        self.address = address
+        self.child = 0
+        self.early: list[int] = []
+        self.last = KILL
+
+    def go(self) -> None:
+        """Returns when the command must be done here after all: nothing of it has been done."""
+        from litellm_skill import errand
+
+        ignored = [n for n in range(1, self.signal.NSIG) if self.signal.getsignal(n) == self.signal.SIG_IGN]
+        before = self._listen_to_signals(errand.FORWARDED)
+        began = False
+        try:
+            self._hand_over(ignored)
+            self._send_files(errand.GO)
+            self.line.settimeout(None)
+            code = self.line.recv(2)
+            began = True
+        except OSError:
+            pass
+        if began:
+            self._leave(code)
+        self.line.close()
+        self.child = 0
+        for number, handler in before.items():
+            if handler is not None:
+                self.signal.signal(number, handler)
+        for number in self.early:
+            os.kill(os.getpid(), number)
+
+    def _hand_over(self, ignored: list[int]) -> None:
+        """Raises OSError when the child is not there in time."""
+        from litellm_skill import errand
+
+        self.line.settimeout(ANSWERS)
+        self.line.connect(self.address)
+        umask = os.umask(0)
+        os.umask(umask)
+        blocked = list(map(int, self.signal.pthread_sigmask(self.signal.SIG_BLOCK, ())))
+        script = os.path.abspath(sys.argv[0])
+        self.line.sendall(errand.pack(errand.Errand(script, sys.argv, os.environb, umask, ignored, blocked)))
+        self._expect(errand.ACCEPTED, 0)
+        self.line.settimeout(BEGINS)
+        self.child = int(self._expect(errand.READY, errand.PID))
+        for number in self.early:
+            os.killpg(self.child, number)
+        self.early.clear()
+
+    def _send_files(self, word: bytes) -> None:
+        import _socket
+
+        here = os.open(".", os.O_PATH | os.O_CLOEXEC)
+        try:
+            files = b"".join(number.to_bytes(4, sys.byteorder) for number in (0, 1, 2, here))
+            self.line.sendmsg([word], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, files)])
+        finally:
+            os.close(here)
+
+    def _expect(self, word: bytes, more: int) -> bytes:
+        """What follows it, of ``more`` bytes. Raises OSError."""
+        received = b""
+        while len(received) < 1 + more:
+            piece = self.line.recv(1 + more - len(received))
+            if not piece:
+                raise OSError("it has left")
+            received += piece
+        if received[:1] != word:
+            raise OSError("it says something else")
+        return received[1:]
+
+    def _listen_to_signals(self, forwarded: tuple[int, ...]) -> dict[int, object]:
+        before: dict[int, object] = {number: self.signal.getsignal(number) for number in (*forwarded, PAUSE)}
+        for number in forwarded:
+            self.signal.signal(number, self._pass_on)
+        if before[PAUSE] == self.signal.SIG_DFL:
+            self.signal.signal(PAUSE, self._pause)
+        return before
+
+    def _pass_on(self, number: int, frame: FrameType | None) -> None:
+        if not self.child:
+            self.early.append(number)
+            return
+        self.last = number
+        self._tell(number)
+
+    def _pause(self, number: int, frame: FrameType | None) -> None:
+        """Ctrl-Z, and what comes after it: both processes stop, and go on."""
+        self._tell(STOP)
+        self.signal.signal(PAUSE, self.signal.SIG_DFL)
+        os.kill(os.getpid(), PAUSE)
+        self.signal.signal(PAUSE, self._pause)
+        self._tell(CONTINUE)
+
+    def _tell(self, number: int) -> None:
+        try:
+            if self.child:
+                os.killpg(self.child, number)
+        except OSError:  # it has just ended
+            pass
+
+    def _leave(self, said: bytes) -> None:
+        """Does not return. Without a code it was killed: then by what this process was told to pass on, or by force."""
+        from litellm_skill import errand
+
+        if said[:1] == errand.DONE and len(said) == 2:
+            try:
+                self.line.settimeout(ENDS)
+                self.line.recv(1)
+            except OSError:
+                pass
+            os._exit(said[1])
+        if self.last != KILL:
+            self.signal.signal(self.last, self.signal.SIG_DFL)
+        os.kill(os.getpid(), self.last)
+        os._exit(128 + self.last)

@@ -34,6 +34,7 @@ EXAMPLES = """examples:
   python3 doctor.py --no-endpoints -q      only what is wrong, and without asking a server
   python3 doctor.py --ping                 also one tiny call a provider: is the key taken?
   python3 doctor.py --json                 as one document
+  python3 doctor.py --warm start           a process that has LiteLLM at hand (LITELLM_SKILL_WARM=1 uses it)
 
 A line a check: ok, warning or error; what follows -> mends it. Exit code 0, or 3 when there is an error."""
 
@@ -43,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
 
     from litellm_skill import checkup, command
 
-    return command.run(_flags, partial(checkup.one, foundation.examine), argv)
+    return command.run(_flags, partial(checkup.one, foundation.examine, foundation.warm_worker), argv)
 
 
 def _flags():

@@ -32,7 +32,19 @@ HEADER = re.compile(r"(?m)^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$")  
 
 # Each may import only what stands below it. gateway is a folder with an order of its own.
 START_UP = [
-    *("foundation", "launch", "warm", "warmer", "reception", "stand_in", "leaving", "quarters", "situation", "errand"),
+    *(
+        "foundation",
+        "launch",
+        "warmth",
+        "warm",
+        "warmer",
+        "reception",
+        "stand_in",
+        "leaving",
+        "quarters",
+        "situation",
+        "errand",
+    ),
     *("installation", "installer", "package_index", "environment"),
 ]
 ORDER = [

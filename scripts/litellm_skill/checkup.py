@@ -37,6 +37,9 @@ def add_flags(flags: argparse.ArgumentParser) -> None:
     group.add_argument("--ping", action="store_true", help="make one tiny call a provider; says first what it may cost")
     group.add_argument("--no-endpoints", action="store_true", help="ask no server at all")
     group.add_argument("--env-file", metavar="F", help="read this .env and no other")
+    group.add_argument(
+        "--warm", choices=("start", "stop", "status"), help="only the warm worker: start it, stop it, or tell of it"
+    )
     group.add_argument("--begun", help=argparse.SUPPRESS)
     shown = flags.add_argument_group("what to print")
     shown.add_argument("--json", action="store_true", help="one JSON document on stdout")
@@ -44,9 +47,19 @@ def add_flags(flags: argparse.ArgumentParser) -> None:
     shown.add_argument("-v", "--verbose", action="store_true", help="tracebacks")
 
 
-def one(examine: Callable[[], list[list[str]]], args: argparse.Namespace, at_hand: Settings, console: Console) -> int:
+def one(
+    examine: Callable[[], list[list[str]]],
+    warm_worker: Callable[[str], list[str]],
+    args: argparse.Namespace,
+    at_hand: Settings,
+    console: Console,
+) -> int:
     """The exit code of the whole command: 0, or 3 when something must be mended. ``examine``: the first stage, which
-    has been done before where another Python began."""
+    has been done before where another Python began. ``warm_worker``: what ``--warm`` is for."""
+    if args.warm:
+        done = Check(*warm_worker(args.warm))
+        _print([done], console)
+        return NotSetUp.exit_code if done.status == ERROR else 0
     first = [Check(*row) for row in (_begun(args.begun) if args.begun else examine())]
     examined = _Examination(args, at_hand, console, _network(first))
     found = [*first, *examined.checks()]

@@ -12,7 +12,7 @@ import re
 import shlex
 import sys
 
-from litellm_skill import environment, launch
+from litellm_skill import environment, launch, warmth
 
 TYPE_CHECKING = False  # see launch.py
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def examine() -> list[list[str]]:
         _cache(place),
         *_skill_folders(),
         _network(),
+        warm_worker(),
     ]
 
 
@@ -121,6 +122,12 @@ def _packages(place: str | None) -> list[str]:
         ]
     where = "this Python" if place == sys.executable else os.path.dirname(os.path.dirname(place))
     return ["LiteLLM", OK, f"{version}, as locked, in {where}", ""]
+
+
+def warm_worker(action: str = "status") -> list[str]:
+    """``action``: one of ``warmth.ACTIONS``."""
+    place = _place()
+    return warmth.do(action, place if place != sys.executable or launch.entered() else None)
 
 
 def _locked_version() -> str:

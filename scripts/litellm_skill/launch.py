@@ -58,13 +58,18 @@ def python_for(lock_file: str) -> str:
     return found
 
 
+def entered() -> bool:
+    """Whether this interpreter is an environment's, which took over from another one."""
+    return _ENTERED in sys._xoptions
+
+
 def _can_run_here() -> bool:
     """Raises SetupFailed in an environment that lacks its own packages: to enter it again would never end."""
     if sys.version_info[:2] >= environment.FLOOR and sys.argv[1:] in (["-h"], ["--help"]):
         return True  # help needs no package, so nothing is installed for it
     if environment.supported() and environment.holds(environment.read(LOCK), sys.path):
         return True
-    if _ENTERED in sys._xoptions:
+    if entered():
         what = f"{sys._xoptions[_ENTERED]} does not see the packages of its environment"
         raise environment.SetupFailed(what, "remove that environment's folder, then run the command again")
     return False

@@ -17,9 +17,10 @@ TYPE_CHECKING = False  # see launch.py
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-STARTING, SERVING = "starting", "serving"
+STARTING, SERVING, CANNOT = "starting", "serving", "cannot"  # first words in a lock
 AGAIN = 5.0  # seconds after a start before there is another one
 AGAIN_AFTER_FAILURE = 600.0  # seconds
+KEPT = 7 * 86400.0  # seconds
 
 
 class Quarters:
@@ -61,13 +62,20 @@ class Quarters:
     def may_start(self, held: int) -> bool:
         """Not at once again, and not soon after one that could not serve. Notes the try."""
         told, age = _told(held), time.time() - os.fstat(held).st_mtime
-        if told and age < (AGAIN if told in (STARTING, SERVING) else AGAIN_AFTER_FAILURE):
+        if told and age < (AGAIN if told.startswith((STARTING, SERVING)) else AGAIN_AFTER_FAILURE):
             return False
         tell(held, STARTING)
         return True
 
+    def is_held(self, name: str) -> bool:
+        """Whether the process that took the lock lives."""
+        held = self.lock(name)
+        if held is not None:
+            os.close(held)
+        return held is None
+
     def told(self, name: str) -> str:
-        """``STARTING``, ``SERVING``, or why the last worker could not serve; "" when there has been none."""
+        """``STARTING`` or ``SERVING`` with a pid, or why the last worker could not serve; "" when nothing is known."""
         return self._text(f"{name}.lock") or ""
 
     def remove(self, path: str) -> None:
@@ -75,6 +83,19 @@ class Quarters:
             os.unlink(path, dir_fd=self.number)
         except OSError:
             pass
+
+    def sweep(self) -> None:
+        """Take away what was of other code or settings, and is of no use any more."""
+        old = time.time() - KEPT
+        for path in os.listdir(self.number):
+            name, kind = os.path.splitext(path)
+            if kind not in (".lock", ".read") or os.stat(path, dir_fd=self.number).st_mtime > old:
+                continue
+            held = self.lock(name)
+            if held is not None:
+                for ending in (".sock", ".read", ".lock"):
+                    self.remove(name + ending)
+                os.close(held)
 
     def names(self) -> list[str]:
         """Of all locks."""

@@ -68,6 +68,7 @@ class Reception:
                     self._send_out()
         finally:
             self.place.remove(f"{self.name}.sock")
+        self.place.remove(f"{self.name}.lock")
         return ""
 
     def _open(self) -> None:
@@ -80,7 +81,7 @@ class Reception:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._end)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        quarters.tell(self.lock, quarters.SERVING)
+        quarters.tell(self.lock, f"{quarters.SERVING} {os.getpid()}")
 
     def _end(self, *_: object) -> None:
         self.told_to_end = True

@@ -5,6 +5,7 @@ too: the kernel sees to that.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import functools
 import os
@@ -166,5 +167,6 @@ def _run(script: CodeType, task: Errand, line: socket.socket) -> None:
 def _say(line: socket.socket, pid: int, code: int) -> None:
     """To the caller, unless this is a process that the command has forked."""
     if os.getpid() == pid:
-        line.sendall(errand.DONE + bytes([code & 0xFF]))
+        with contextlib.suppress(OSError):  # it has just gone
+            line.sendall(errand.DONE + bytes([code & 0xFF]))
     os._exit(code)

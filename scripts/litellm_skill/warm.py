@@ -29,7 +29,7 @@ _OTHERS = ("--warm", "--env-file")  # flags of commands that no worker may do, o
 def wanted() -> bool:
     """By the environment, else by the user's own .env; never by the working directory's."""
     said = os.environ.get(SWITCH, "").strip()
-    return (said or _own_settings().get(SWITCH, "")) == "1"
+    return (said or own_settings().get(SWITCH, "")) == "1"
 
 
 def possible() -> str:
@@ -73,19 +73,26 @@ def _in_background(terminal: int) -> bool:
 def _ask(place: Quarters, python: str) -> None:
     from litellm_skill import situation
 
-    purpose = situation.purpose(python, os.environ)
-    read = place.read(purpose)
-    if read is not None and set(read).intersection(_own_settings()):
-        return  # it would be set only after a worker had imported LiteLLM
-    name = purpose if read is None else situation.name(purpose, read, os.environ)
-    if read is not None:
-        _Caller(place.address(name)).go()
+    read, name = names(place, python)
+    if situation.variables(read, own_settings()):
+        return  # a cold run would import LiteLLM under these
+    _Caller(place.address(name)).go()
     from litellm_skill import warmer
 
-    warmer.start(place, python, name, situation.variables(read or (), os.environ))
+    warmer.start(place, python, name, situation.variables(read, os.environ))
 
 
-def _own_settings() -> dict[str, str]:
+def names(place: Quarters, python: str) -> tuple[list[str], str]:
+    """The variables LiteLLM reads, as far as they are known, and the name of the worker for this process.
+    Raises OSError or Secret."""
+    from litellm_skill import situation
+
+    purpose = situation.purpose(python, os.environ)
+    read = place.read(purpose)
+    return (read, situation.name(purpose, read, os.environ)) if read else ([], purpose)
+
+
+def own_settings() -> dict[str, str]:
     """Roughly what the user's .env says: enough to see the switch, and that a variable may be set there."""
     config = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
     try:
@@ -124,17 +131,19 @@ class _Caller:
 
         ignored = [n for n in range(1, self.signal.NSIG) if self.signal.getsignal(n) == self.signal.SIG_IGN]
         before = self._listen_to_signals(errand.FORWARDED)
-        began = False
         try:
             self._hand_over(ignored)
             self._send_files(errand.GO)
-            self.line.settimeout(None)
-            code = self.line.recv(2)
-            began = True
         except OSError:
-            pass
-        if began:
-            self._leave(code)
+            return self._stay(before)
+        self.line.settimeout(None)
+        try:
+            said = self.line.recv(2)
+        except ConnectionResetError:  # it has left without having read GO
+            return self._stay(before)
+        self._leave(said)
+
+    def _stay(self, before: dict[int, object]) -> None:
         self.line.close()
         self.child = 0
         for number, handler in before.items():

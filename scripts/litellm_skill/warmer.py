@@ -76,12 +76,13 @@ def live(prime: Prime, python: str, name: str, folder: str, held: str) -> None:
     place, lock = Quarters(int(folder)), int(held)
     for number in (place.number, lock):
         os.set_inheritable(number, False)
+    quarters.tell(lock, f"{quarters.STARTING} {os.getpid()}")
     try:
         why = _work(prime, python, name, place, lock)
     except BaseException as error:
         why = f"{type(error).__name__}: {error}"
     if why:
-        quarters.tell(lock, f"cannot: {' '.join(why.split())}"[:500])
+        quarters.tell(lock, f"{quarters.CANNOT}: {' '.join(why.split())}"[:500])
     os._exit(1 if why else 0)
 
 
@@ -94,14 +95,14 @@ def _work(prime: Prime, python: str, started_as: str, place: Quarters, lock: int
         return ""  # the skill was upgraded meanwhile
     if not stand_in.ends_with_its_caller():
         return "this system does not tell a process that its caller has ended"
+    place.sweep()
     place.write_read(purpose, read)
     name = situation.name(purpose, read, environ)
     if name != started_as:  # the first of its purpose cannot know what LiteLLM will read
         own = place.lock(name)
         if own is None:
             return ""
-        quarters.tell(lock, "")
-        quarters.tell(own, quarters.STARTING)
+        place.remove(f"{started_as}.lock")
         os.close(lock)
         lock = own
     still_right = functools.partial(_is_right, python, purpose, environ)

@@ -67,6 +67,7 @@ def _imported() -> ModuleType:
     """LiteLLM is a million objects that stay. The collector would look at them again and again while they come, which
     is a quarter of the time, and at each later turn, were they not frozen."""
     if "litellm" in sys.modules:
+        gc.enable()  # start-up has switched it off, also in a child of the warm worker
         return sys.modules["litellm"]
     gc.disable()
     try:

@@ -3,8 +3,8 @@
     python3 benchmarks/warm.py [--calls 10000] [--jobs 8] [--python /usr/bin/python3]
 
 Calls of ``call_model.py``, each a process of its own with a prompt of its own, one half the demo and one half a server
-on loopback, which counts what it is asked; every hundredth is interrupted, killed, or loses its worker. Then so many at
-once as ``--burst`` says. A call is right when its prompt comes back with the exit code and the streams of a cold run.
+on loopback, which counts what it is asked; some are interrupted, killed, or lose their worker. Then so many at once as
+``--burst`` says. A call is right when its prompt comes back with the exit code and the streams of a cold run.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = ROOT / "scripts" / "call_model.py"
 HANGS = 300.0  # seconds; far above what a cold call takes on a busy machine
-HARM = 100  # one call of so many
+HARM = 100  # one call of so many is interrupted or killed; of ten times as many one loses its worker
 DEMO = "[demo: no model was called] Your prompt arrived here: {} characters, beginning with “{}”. "
 
 
@@ -167,11 +167,15 @@ def running() -> Iterator[Server]:
 
 def calls(trial: Trial, count: int, jobs: int) -> None:
     began = time.monotonic()
-    harms = ("interrupt", "kill", "worker")
     with ThreadPoolExecutor(jobs) as pool:
         for number in range(count):
-            harm = harms[number // HARM % len(harms)] if number and number % HARM == 0 else ""
-            pool.submit(report, trial, number, harm, began)
+            pool.submit(report, trial, number, harm(number), began)
+
+
+def harm(number: int) -> str:
+    if number % HARM:
+        return ""
+    return "worker" if number % (10 * HARM) == 0 else ("interrupt", "kill")[number // HARM % 2]
 
 
 def report(trial: Trial, number: int, harm: str, began: float) -> None:

@@ -239,6 +239,21 @@ def test_a_worker_that_hangs(skill: WarmSkill) -> None:
     assert (skill.root / "work" / "done").read_text() == "xx"
 
 
+def test_doctor(skill: WarmSkill) -> None:
+    def doctor(**how) -> tuple[int, str]:
+        outcome = skill.run("doctor", "--warm", "status", warm=True, **how)
+        return outcome.code, outcome.stdout
+
+    (worker,) = skill.pids()
+    assert doctor() == (0, f"ok       warm worker: serves (process {worker})\n")
+    assert doctor(env={"LITELLM_SKILL_WARM": ""}) == (0, "ok       warm worker: off (LITELLM_SKILL_WARM)\n")
+    assert doctor(env={"REQUEST_TIMEOUT": "7"}) == (0, "ok       warm worker: on: the next command starts it\n")
+    code, said = doctor(env={"SSL_KEY": "none"})
+    assert (code, said.partition(" -> ")[2]) == (0, "unset SSL_KEY\n")
+    first = skill.run("doctor", "--no-endpoints", warm=False).stdout
+    assert "ok       warm worker: off (LITELLM_SKILL_WARM)\n" in first
+
+
 def test_one_worker_and_its_end(tmp_path: Path, provider: ProviderServer) -> None:
     """Many first commands at once start one; a command outlives it, and the next one starts another."""
     skill = WarmSkill(tmp_path / "own")

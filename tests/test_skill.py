@@ -41,7 +41,8 @@ def test_the_description_fits_every_host() -> None:
     assert not set("<>") & set(description)
 
 
-@pytest.mark.parametrize(("limit", "measured"), [(300, len(SKILL.splitlines())), (20_000, len(SKILL))])
+# Codex shows a model that it does not know 10,000 bytes of what a command printed (hosts-measured).
+@pytest.mark.parametrize(("limit", "measured"), [(300, len(SKILL.splitlines())), (10_000, len(SKILL.encode()))])
 def test_it_is_short(limit: int, measured: int) -> None:
     assert measured < limit
 

@@ -165,24 +165,19 @@ def _try_git(folder: str | Path, *arguments: str, limit: int = _GIT_ANSWER) -> t
     """Output, cut one byte after ``limit``; and when git failed, what it complained of."""
     import shutil
     import subprocess
-    import tempfile
     import threading
 
     git = shutil.which("git")
     if git is None:
         raise NotSetUp("git was not found", f"install git, or {_INSTEAD}")
-    with (
-        tempfile.TemporaryFile() as stderr,
-        subprocess.Popen(
-            [git, "--no-pager", "-C", str(folder), *_GIT_CONFIG, *arguments],
-            env=os.environ | _GIT_ENVIRONMENT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-        ) as process,
-    ):
+    complaints: list[bytes] = []
+    command = [git, "--no-pager", "-C", str(folder), *_GIT_CONFIG, *arguments]
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, env=os.environ | _GIT_ENVIRONMENT, **pipes) as process:
         timer = threading.Timer(_GIT_SECONDS, process.kill)
         timer.start()
+        listener = threading.Thread(target=lambda: complaints.extend(process.stderr), daemon=True)
+        listener.start()  # not into a file: a sandbox may leave no folder for one
         try:
             output = process.stdout.read(limit + 1)
             if len(output) > limit:
@@ -191,12 +186,12 @@ def _try_git(folder: str | Path, *arguments: str, limit: int = _GIT_ANSWER) -> t
             code = process.wait()
         finally:
             timer.cancel()
-        stderr.seek(0)
-        return output, _complaint(code, stderr.read(_GIT_ANSWER)) if code else ""
+            listener.join(1.0)
+        return output, _complaint(code, complaints) if code else ""
 
 
-def _complaint(code: int, stderr: bytes) -> str:
+def _complaint(code: int, lines: list[bytes]) -> str:
     if code == -9:
         return f"it took longer than {_GIT_SECONDS} s"
-    lines = stderr.decode("utf-8", "replace").splitlines()
-    return escape(lines[0].removeprefix("fatal: ")) if lines else f"exit code {code}"
+    first = lines[0].decode("utf-8", "replace").strip() if lines else f"exit code {code}"
+    return escape(first.removeprefix("fatal: "))

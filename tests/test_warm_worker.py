@@ -172,6 +172,17 @@ def test_settings(skill: WarmSkill, more: dict[str, str], file: str, code: int) 
         (own / ".env").unlink()
 
 
+def test_a_settings_file_that_is_a_pipe(skill: WarmSkill) -> None:
+    own = skill.root / "config" / "litellm-skill"
+    own.mkdir(exist_ok=True)
+    os.mkfifo(own / ".env")
+    try:
+        with skill.only_warm():
+            assert skill.run("does", "return 4", warm=True).code == 4
+    finally:
+        (own / ".env").unlink()
+
+
 def test_other_code_or_packages_are_not_served(skill: WarmSkill) -> None:
     code, mark = skill.folder / "scripts" / "litellm_skill" / "faults.py", skill.environment / "packages.txt"
     for changed in (code, mark):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 IDLE = 600.0  # seconds without a command, after which the worker ends
 GLANCE = 30.0  # seconds between two looks at whether it is still the right one
 WAITING = 1024  # connections that the system keeps
+RESTS = 0.05  # seconds
 MOST = 500  # children at a time; whoever comes then runs cold
 CREDENTIALS = 12  # bytes: pid, uid and gid of the peer
 
@@ -107,7 +108,10 @@ class Reception:
         while len(self.taken) < MOST:
             try:
                 line, _ = self.listener.accept()
-            except (OSError, ValueError):  # none, or no descriptor to be had
+            except BlockingIOError:
+                break
+            except OSError:  # it has left, or no descriptor is to be had
+                time.sleep(RESTS)
                 break
             if len(self.children) + len(self.taken) < MOST and _is_this_user(line) and _said(line, errand.ACCEPTED):
                 self.taken.append(line)

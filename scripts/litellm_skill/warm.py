@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SWITCH = "LITELLM_SKILL_WARM"
 ANSWERS = 2.0  # seconds until the worker has taken the connection
 BEGINS = 20.0  # seconds until its child could begin: on a busy machine still sooner than a cold start
+MOST = 1_000_000  # bytes of a .env file
 ENDS = 1.0  # seconds until a child that has said its exit code is gone
 KILL, STOP, CONTINUE, PAUSE = 9, 19, 18, 20  # SIGKILL, SIGSTOP, SIGCONT, SIGTSTP on Linux
 _OTHERS = ("--warm", "--env-file")  # flags of commands that no worker may do, or that change what LiteLLM reads
@@ -96,10 +97,16 @@ def own_settings() -> dict[str, str]:
     """Roughly what the user's .env says: enough to see the switch, and that a variable may be set there."""
     config = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
     try:
-        with open(os.path.join(config, "litellm-skill", ".env"), encoding="utf-8-sig", errors="replace") as file:
-            lines = file.read(1_000_000).splitlines()
+        number = os.open(os.path.join(config, "litellm-skill", ".env"), os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except OSError:
         return {}
+    try:
+        is_file = os.fstat(number).st_mode & 0o170000 == 0o100000  # nobody may ever write to a pipe
+        lines = os.read(number, MOST).decode(errors="replace").lstrip("\ufeff").splitlines() if is_file else []
+    except OSError:
+        return {}
+    finally:
+        os.close(number)
     pairs = (line.partition("=") for line in lines if "=" in line)
     return {_bare(name.replace("export ", "", 1)): _bare(value.partition("#")[0]) for name, _, value in pairs}
 

@@ -32,6 +32,15 @@ heavy = sorted({"litellm", "httpx", "openai", "pydantic", "asyncio"} & set(sys.m
 print(json.dumps([codes, heavy]), file=sys.stderr)
 """
 
+CALL = """
+import gc, json, sys
+import call_model
+code = call_model.main(["hi", "-m", "openai/test-model"])
+tables = [name for name in sys.modules if name.endswith(("default_encoding", "tiktoken_ext.openai_public"))]
+print(json.dumps([tables, gc.get_freeze_count(), gc.isenabled()]), file=sys.stderr)
+sys.exit(code)
+"""
+
 
 def test_litellm_is_imported_only_for_a_call() -> None:
     done = subprocess.run(
@@ -45,6 +54,20 @@ def test_litellm_is_imported_only_for_a_call() -> None:
     codes, heavy = json.loads(done.stderr.splitlines()[-1])
     assert codes == [code for *_, code in CHEAP]
     assert heavy == []
+
+
+def test_a_call_loads_no_tokens_and_leaves_what_stays_to_itself(provider: ProviderServer, tmp_path: Path) -> None:
+    """LiteLLM's table of tokens costs a tenth of a call; the collector, were it to look at LiteLLM's objects, more."""
+    provider.reply(Reply(text="hello"))
+    env = {"HOME": str(tmp_path), "OPENAI_API_KEY": "k-openai-1", "OPENAI_BASE_URL": provider.url + "/v1"}
+    done = subprocess.run(
+        [sys.executable, "-c", CALL], cwd=SCRIPTS, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=env
+    )
+    assert (done.returncode, done.stdout) == (0, "hello\n")
+    tables, frozen, collecting = json.loads(done.stderr)
+    assert tables == []
+    assert frozen > 100_000
+    assert collecting
 
 
 @pytest.mark.parametrize("argv", [["--demo", "say hi"], ["--demo", "say hi", "--json"]])

@@ -139,10 +139,36 @@ def confined() -> None:
     ctypes.CDLL(None).prctl(38, 1, 0, 0, 0)
 
 
-@pytest.mark.parametrize("before", [nicer, limited, confined], ids=["nice", "limits", "sandbox"])
+def elsewhere() -> None:
+    os.unshare(CLONE_NEWUTS)
+
+
+CLONE_NEWUTS = 0x04000000
+SITUATIONS = [nicer, limited, confined]
+if hasattr(os, "unshare") and os.getuid() == 0:
+    SITUATIONS.append(elsewhere)
+
+
+@pytest.mark.parametrize("before", SITUATIONS)
 def test_a_caller_in_another_situation(skill: WarmSkill, before: Callable[[], None]) -> None:
     with skill.only_warm():
         assert skill.run("does", "return 4", warm=True, preexec_fn=before).code == COLD
+
+
+@pytest.mark.parametrize(("before", "ready"), [(lambda: None, True), *((before, False) for before in SITUATIONS)])
+def test_a_sandboxed_caller_that_knows_the_socket(skill: WarmSkill, before: Callable[[], None], ready: bool) -> None:
+    """No child outside of its sandbox works for it."""
+    script = str(skill.folder / "scripts" / "does.py")
+
+    def speak() -> None:
+        before()
+        with line(skill) as caller:
+            caller.sendall(task(script))
+            os.write(1, caller.recv(1) + caller.recv(1))
+        os._exit(0)
+
+    done = subprocess.run([BASE], stdout=subprocess.PIPE, preexec_fn=speak, check=True)
+    assert done.stdout == (errand.ACCEPTED + errand.READY if ready else errand.ACCEPTED)
 
 
 @pytest.mark.parametrize(

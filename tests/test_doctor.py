@@ -527,6 +527,7 @@ def test_nothing_is_installed(skill: TinySkill) -> None:
     assert (outcome.code, outcome.stderr) == (3, "")
     assert [(check["subject"], check["status"]) for check in checks(outcome)] == [
         *(("Python", OK), ("uv", OK), ("LiteLLM", ERROR), ("cache", OK), ("skill", OK), ("network", OK)),
+        ("warm worker", OK),
     ]
     assert "call_model.py --demo hello" in checks(outcome, "LiteLLM")[0]["fix"]
     assert not (skill.home / ".cache").exists()

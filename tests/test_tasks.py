@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from litellm_skill import tasks
+from litellm_skill import task_features, tasks
 
-LABELLED = Path(__file__).parent / "data" / "task_prompts.jsonl"
-PROMPTS = [json.loads(line) for line in LABELLED.read_text(encoding="utf-8").splitlines()]
+DATA = Path(__file__).parent / "data"
+PROMPTS = [json.loads(line) for line in (DATA / "task_prompts.jsonl").read_text(encoding="utf-8").splitlines()]
+BENCHMARK = Path(__file__).parent.parent / "benchmarks" / "task_types.py"
+FLOOR = 0.92  # of all prompts of an author whose prompts were left out of the fit; .945 to .952 was seen
+CODE_FLOOR = 0.88  # of those that ask for code, or about it; .927 to 1 was seen
 
 
 def test_the_labelled_prompts_are_many_and_of_every_kind() -> None:
@@ -28,6 +32,34 @@ def test_labelled_prompts_are_told(kind: str) -> None:
     assert len(wrong) <= 0.05 * len(called), wrong
 
 
+def test_prompts_of_an_author_who_was_left_out_are_told() -> None:
+    spec = importlib.util.spec_from_file_location("task_types", BENCHMARK)
+    benchmark = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(benchmark)
+    more = [row for path in benchmark.MORE for row in benchmark.examples(path)]
+    told = benchmark.left_out(more)
+    assert len(told) == 3
+    for author, kinds in told.items():
+        right, every = (sum(counts) for counts in zip(*kinds.values(), strict=True))
+        assert right >= FLOOR * every >= FLOOR * 200, author
+        for kind in ("code", "code-reading"):
+            right, every = kinds[kind]
+            assert right >= CODE_FLOOR * every >= CODE_FLOOR * 40, (author, kind)
+
+
+def test_the_weights_are_for_the_kinds_there_are() -> None:
+    weights = json.loads(tasks.WEIGHTS.read_text(encoding="utf-8"))
+    assert {len(row) for row in weights.values()} == {len(tasks.NAMES)}
+    seen = {name for row in PROMPTS for name in task_features.of(task_features.see(row["prompt"]))}
+    assert len(seen & weights.keys()) > 0.1 * len(weights)  # the names of features are those that were fitted
+
+
+def test_the_reason_names_what_was_seen_and_the_next_kind() -> None:
+    why = tasks.of("Fix this test:\n\ndef test_a():\n    assert 1 == 2").why
+    assert "change" in why
+    assert why.endswith("(rather than code-reading)")
+
+
 @pytest.mark.parametrize(
     ("prompt", "kind", "comparable"),
     [
@@ -38,17 +70,21 @@ def test_labelled_prompts_are_told(kind: str) -> None:
         ("Explain this code.\n\n```python\nprint(1)\n```", "code-reading", False),
         ("What does this print?\n\n```python\nprint(1)\n```", "code-reading", True),
         ("echo $HOME/$USER in a loop: fix it\n\nfor f in *; do echo $f; done", "code", False),
-        ("Where is the river? " + "It is far away and nobody has seen it. " * 30, "reasoning", False),
         ("word " * 100_000 + "\nSummarise the text above.", "summarise", False),
-        ("\\boxed{" * 50_000, "math", True),
-        ("A" * 200_000, "reasoning", False),
-        ("\n" * 5_000, "reasoning", False),
-        (" \n" * 5_000, "reasoning", False),
+        ("\n" * 5_000, "simple", False),
+        (" \n" * 5_000, "simple", False),
     ],
 )
 def test_ends_and_odd_ones(prompt: str, kind: str, comparable: bool) -> None:
     task = tasks.of(prompt)
     assert (task.name, task.comparable) == (kind, comparable)
+    assert task.why
+
+
+@pytest.mark.parametrize("text", ["A", "\\boxed{", "a_", "(", "1 A. ", "word ", "select ", "[asy]", "```"])
+def test_any_text_is_called_something(text: str) -> None:
+    task = tasks.of(text * 50_000)
+    assert task.name in tasks.NAMES
     assert task.why
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from litellm_skill import agreement
 from litellm_skill.agreement import Answer
-from litellm_skill.task_rules import CODE_LINE
+from litellm_skill.task_forms import CODE_LINE
 from litellm_skill.tasks import Task
 
 PARSE, AGREE, SCHEMA, CMD, JUDGE, NONE = CHECKS = ("parse", "agree", "schema", "cmd", "judge", "none")

@@ -82,6 +82,11 @@ class Trial:
         self.environ |= {"XDG_RUNTIME_DIR": str(home / "run"), "LITELLM_SKILL_WARM": "1"}
         self.environ |= {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": f"http://127.0.0.1:{server.server_port}/v1"}
 
+    def serve(self) -> None:
+        """Have a worker: a burst of cold calls would only show how long those take."""
+        command = [self.python, str(ROOT / "scripts" / "doctor.py"), "--warm", "start"]
+        subprocess.run(command, env=self.environ, check=True)
+
     def start(self, number: int) -> subprocess.Popen[str]:
         prompt = f"prompt {number}"
         how = ["--demo"] if number % 2 else ["-m", "openai/test-model", "--no-save"]
@@ -146,7 +151,9 @@ def main() -> None:
     with running() as server, tempfile.TemporaryDirectory() as home:
         trial = Trial(args.python, Path(home), server)
         try:
+            trial.serve()
             calls(trial, args.calls, args.jobs)
+            trial.serve()  # the last one was killed, perhaps
             burst(trial, args.calls, args.burst)
         finally:
             for pid in workers():

@@ -180,7 +180,7 @@ def calls(trial: Trial, count: int, jobs: int) -> None:
 
 
 def harm(number: int) -> str:
-    if number % HARM:
+    if not number or number % HARM:
         return ""
     return "worker" if number % (10 * HARM) == 0 else ("interrupt", "kill")[number // HARM % 2]
 

@@ -264,7 +264,7 @@ def test_nothing_of_one_command_is_there_for_the_next(skill: WarmSkill) -> None:
 
 def test_a_worker_that_hangs(skill: WarmSkill) -> None:
     """The command is done cold; the worker, when it goes on, does not do it once more."""
-    (worker,) = skill.pids()
+    (worker,) = skill.parents()
     (skill.root / "work" / "done").unlink(missing_ok=True)
     os.kill(worker, signal.SIGSTOP)
     try:
@@ -281,7 +281,7 @@ def test_doctor(skill: WarmSkill) -> None:
         outcome = skill.run("doctor", "--warm", "status", warm=True, **how)
         return outcome.code, outcome.stdout
 
-    (worker,) = skill.pids()
+    (worker,) = skill.parents()
     assert doctor() == (0, f"ok       warm worker: serves (process {worker})\n")
     assert doctor(env={"LITELLM_SKILL_WARM": ""}) == (0, "ok       warm worker: off (LITELLM_SKILL_WARM)\n")
     assert doctor(env={"REQUEST_TIMEOUT": "7"}) == (0, "ok       warm worker: on: the next command starts it\n")
@@ -300,7 +300,7 @@ def test_one_worker_and_its_end(tmp_path: Path, provider: ProviderServer) -> Non
         first = [skill.start("does", "return 4", warm=True) for _ in range(6)]
         assert [process.communicate() and process.returncode for process in first] == [4] * 6
         skill.serve()
-        (worker,) = skill.pids()
+        (worker,) = skill.parents()
         with skill.only_warm(), skill.start(*ASK, warm=True, env=env) as process:
             assert process.stdout
             assert process.stdout.read(4) == "soon"
@@ -310,7 +310,7 @@ def test_one_worker_and_its_end(tmp_path: Path, provider: ProviderServer) -> Non
         assert skill.run("does", NOTE, warm=True).code == 4
         assert (skill.root / "work" / "done").read_text() == "x"
         skill.serve()
-        (another,) = skill.pids()
+        (another,) = skill.parents()
         assert another != worker
         os.kill(another, signal.SIGTERM)
         deadline = time.monotonic() + TIMEOUT_S

@@ -135,6 +135,10 @@ class WarmSkill:
                     found.append(int(entry.name))
         return found
 
+    def parents(self) -> list[int]:
+        """Workers, without their children."""
+        return sorted({*self.pids()} - {*self.children()})
+
     def children(self) -> list[int]:
         """Of workers."""
         pids = self.pids()

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from litellm_skill.quarters import Quarters
 
 SWITCH = "LITELLM_SKILL_WARM"
-ANSWERS = 2.0  # seconds until the worker has taken the connection
-BEGINS = 20.0  # seconds until its child could begin: on a busy machine still sooner than a cold start
+ANSWERS = 1.0  # seconds after which an answer of the worker is due, unless it waits for a processor
+LONGEST = 60  # times so long at most, where hundreds ask at once: all of them cold would take much longer
 MOST = 1_000_000  # bytes of a .env file
 ENDS = 1.0  # seconds until a child that has said its exit code is gone
 KILL, STOP, CONTINUE, PAUSE = 9, 19, 18, 20  # SIGKILL, SIGSTOP, SIGCONT, SIGTSTP on Linux
@@ -170,9 +170,8 @@ class _Caller:
         blocked = list(map(int, self.signal.pthread_sigmask(self.signal.SIG_BLOCK, ())))
         script = os.path.abspath(sys.argv[0])
         self.line.sendall(errand.pack(errand.Errand(script, sys.argv, os.environb, umask, ignored, blocked)))
-        self._expect(errand.ACCEPTED, 0)
-        self.line.settimeout(BEGINS)
-        self.child = int(self._expect(errand.READY, errand.PID))
+        self._expect(errand.ACCEPTED, 0, b"RD")
+        self.child = int(self._expect(errand.READY, errand.PID, b"RDS"))
         for number in self.early:
             os.killpg(self.child, number)
         self.early.clear()
@@ -187,17 +186,32 @@ class _Caller:
         finally:
             os.close(here)
 
-    def _expect(self, word: bytes, more: int) -> bytes:
-        """What follows it, of ``more`` bytes. Raises OSError."""
+    def _expect(self, word: bytes, more: int, states: bytes) -> bytes:
+        """What follows it, of ``more`` bytes. Raises OSError when it does not come, or is late and the worker is in
+        none of these states (proc(5))."""
         received = b""
         while len(received) < 1 + more:
-            piece = self.line.recv(1 + more - len(received))
+            piece = self._receive(1 + more - len(received), states)
             if not piece:
                 raise OSError("it has left")
             received += piece
         if received[:1] != word:
             raise OSError("it says something else")
         return received[1:]
+
+    def _receive(self, count: int, states: bytes) -> bytes:
+        import _socket
+
+        worker = int.from_bytes(self.line.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 4), sys.byteorder)
+        for _ in range(LONGEST):
+            try:
+                return self.line.recv(count)
+            except _socket.timeout:
+                with open(f"/proc/{worker}/stat", "rb") as file:
+                    state = file.read().rpartition(b")")[2].split()[0]
+                if state not in states:
+                    break
+        raise OSError("it does not answer")
 
     def _listen_to_signals(self, forwarded: tuple[int, ...]) -> dict[int, object]:
         before: dict[int, object] = {number: self.signal.getsignal(number) for number in (*forwarded, PAUSE)}

@@ -31,6 +31,8 @@ ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = ROOT / "scripts" / "call_model.py"
 HANGS = 300.0  # seconds; far above what a cold call takes on a busy machine
 HARM = 100  # one call of so many is interrupted or killed; of ten times as many one loses its worker
+# As of a cold run: interrupted before Python had begun, before the command had, and at work.
+ENDS = {"interrupt": (1, -signal.SIGINT, 130), "kill": (-signal.SIGKILL,)}
 DEMO = "[demo: no model was called] Your prompt arrived here: {} characters, beginning with “{}”. "
 
 
@@ -121,7 +123,7 @@ class Trial:
         right = code == 0 and stdout.startswith(expected) and not stderr
         with self.lock:
             self.seen[f"{harm or 'plain'} {code}"] += 1
-        if not right and not (harm in ("interrupt", "kill") and code != 0):
+        if not right and code not in ENDS.get(harm, ()):
             self.complain(f"call {number} {harm}: {code} {stdout[:80]!r} {stderr[-200:]!r}")
 
     def complain(self, what: str) -> None:

@@ -226,6 +226,22 @@ def test_an_interrupted_answer_is_kept(skill: WarmSkill, provider: ProviderServe
     assert stderr == "error: interrupted\nnext: the text so far is kept\n"
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_nothing_handles(skill: WarmSkill, number: signal.Signals) -> None:
+    """Its end is the caller's, traceback and all."""
+    ends = []
+    for warm in (False, True):
+        served = skill.only_warm() if warm else contextlib.nullcontext()
+        body = "print('on', flush=True); import time; time.sleep(60)"
+        with served, skill.start("does", body, warm=warm) as process:
+            assert process.stdout
+            assert process.stdout.readline() == "on\n"
+            process.send_signal(number)
+            ends.append((*process.communicate(timeout=TIMEOUT_S), process.returncode))
+    assert ends[0] == ends[1]
+    assert ends[0][2] == -number
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGQUIT, signal.SIGUSR1])
 def test_the_caller_s_end_is_the_child_s(skill: WarmSkill, provider: ProviderServer, number: signal.Signals) -> None:
     with streaming(skill, provider) as process:

@@ -154,11 +154,14 @@ def _run(script: CodeType, task: Errand, line: socket.socket) -> None:
             signal.pthread_sigmask(signal.SIG_SETMASK, task.blocked)
             exec(script, main.__dict__)
             return 0
-        except (SystemExit, KeyboardInterrupt):
+        except SystemExit:
             raise
         except BaseException as error:
             trace = error.__traceback__ and error.__traceback__.tb_next  # without this frame
             sys.excepthook(type(error), error.with_traceback(trace), trace)
+            if isinstance(error, KeyboardInterrupt):  # the interpreter ends by the signal, too
+                signal.signal(signal.SIGINT, signal.SIG_DFL)
+                os.kill(os.getpid(), signal.SIGINT)
             return 1
 
     leaving.leave(whole)

@@ -173,7 +173,7 @@ class _Caller:
         self._expect(errand.ACCEPTED, 0, b"RD")
         self.child = int(self._expect(errand.READY, errand.PID, b"RDS"))
         for number in self.early:
-            os.killpg(self.child, number)
+            self._pass_on(number, None)
         self.early.clear()
 
     def _send_files(self, word: bytes) -> None:

@@ -605,7 +605,7 @@ def test_no_model(
 def test_the_likest_come_first(run: Run, wires: ProviderServer) -> None:
     wires.reply(data([1.0, 0.0]), data([0.0, 2.0], [3.0, 0.0], [0.0, 0.0], [-1.0, 0.0], [1.0, 1.0], [5.0, 0.0]))
     names = lines("t.jsonl", *({"id": id, "text": f"{id}\n" + "long " * 99} for id in "abcdef"))
-    outcome = run("embed_text", "--jsonl", names, "--similar", "q", "-m", OPENAI)
+    outcome = run("embed_text", "--jsonl", names, "--similar", "q", "-m", OPENAI, "-j", "1")
     assert [(row["id"], row["score"]) for row in rows(outcome)] == [
         ("b", 1.0),
         ("f", 1.0),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib.util
 import json
 import os
@@ -10,6 +11,7 @@ import shutil
 import socket
 import subprocess
 import time
+import warnings
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -47,6 +49,9 @@ def redis_url() -> Iterator[str]:
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         _wait_for(port)
         yield f"redis://127.0.0.1:{port}/0"
+        with warnings.catch_warnings():  # on a busy machine a connection may not be closed in the time that is given
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
         process.terminate()
 
 

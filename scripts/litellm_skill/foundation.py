@@ -126,8 +126,10 @@ def _packages(place: str | None) -> list[str]:
 
 def warm_worker(action: str = "status") -> list[str]:
     """``action``: one of ``warmth.ACTIONS``."""
-    place = _place()
-    return warmth.do(action, place if place != sys.executable or launch.entered() else None)
+    try:
+        return warmth.do(action, environment.find(launch.LOCK))
+    except environment.SetupFailed:  # another check tells of it
+        return warmth.do(action, None)
 
 
 def _locked_version() -> str:

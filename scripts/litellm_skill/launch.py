@@ -33,11 +33,10 @@ def run(main: Callable[[], int | None]) -> None:
     """
     gc.disable()
     try:
+        if not (entered() or _needs_nothing()) and warm.wanted():
+            _ask_worker()
         if not _can_run_here():
-            python = python_for(LOCK)
-            if warm.wanted():
-                warm.ask(python)
-            _enter(python)
+            _enter(python_for(LOCK))
     except environment.SetupFailed as failed:
         explain(failed)
         sys.exit(failed.exit_code)
@@ -63,16 +62,28 @@ def entered() -> bool:
     return _ENTERED in sys._xoptions
 
 
+def _ask_worker() -> None:
+    """Does not return when a warm worker does the command; it runs an environment's Python, whichever this one is."""
+    python = environment.find(LOCK)
+    if python is not None:
+        warm.ask(python)
+
+
 def _can_run_here() -> bool:
     """Raises SetupFailed in an environment that lacks its own packages: to enter it again would never end."""
-    if sys.version_info[:2] >= environment.FLOOR and sys.argv[1:] in (["-h"], ["--help"]):
-        return True  # help needs no package, so nothing is installed for it
+    if _needs_nothing():
+        return True
     if environment.supported() and environment.holds(environment.read(LOCK), sys.path):
         return True
     if entered():
         what = f"{sys._xoptions[_ENTERED]} does not see the packages of its environment"
         raise environment.SetupFailed(what, "remove that environment's folder, then run the command again")
     return False
+
+
+def _needs_nothing() -> bool:
+    """Help needs no package, so nothing is installed for it."""
+    return sys.version_info[:2] >= environment.FLOOR and sys.argv[1:] in (["-h"], ["--help"])
 
 
 def _enter(python: str) -> None:

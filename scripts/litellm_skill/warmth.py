@@ -24,13 +24,13 @@ GLANCE = 0.1  # seconds
 
 
 def look(python: str | None) -> list[str]:
-    """``python``: the environment's; None where the scripts need none, or it is not built yet."""
+    """``python``: the environment's; None where there is none."""
     if not warm.wanted():
         return [SUBJECT, OK, f"off ({warm.SWITCH})", ""]
     if warm.possible():
         return [SUBJECT, WARNING, f"not here: {warm.possible()}; every command starts cold", f"unset {warm.SWITCH}"]
     if python is None:
-        return [SUBJECT, OK, "not used by this Python: it has the packages itself, or they are not installed yet", ""]
+        return [SUBJECT, OK, "not used: the packages are not in an environment of the skill's own", ""]
     return _inside(_status, python)
 
 

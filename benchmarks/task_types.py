@@ -20,15 +20,15 @@ EXAMPLES = """examples:
   python3 benchmarks/task_types.py          how well authors are told whose prompts were left out of the fit
   python3 benchmarks/task_types.py --write  scripts/litellm_skill/task_weights.json, fitted on all prompts
 
-Prompts: tests/data/task_prompts*.jsonl (three authors, each blind to the others), benchmarks/task_prompts.jsonl
+Prompts: tests/data/task_prompts*.jsonl (four authors, each blind to the others), benchmarks/task_prompts.jsonl
 (written for the fit), benchmarks/task_extract.jsonl (190 rows of GSM8K and MATH as in ZeroEval, Apache-2.0; of MMLU as
 in RouteLLM, Apache-2.0; of MMLU-Pro, MIT; `source` says which)."""
 
 KINDS = list(tasks.NAMES)
-AUTHORS = {name: _ROOT / "tests" / "data" / f"task_prompts{name}.jsonl" for name in ("", "_one", "_two")}
+AUTHORS = {name: _ROOT / "tests" / "data" / f"task_prompts{name}.jsonl" for name in ("", "_one", "_two", "_three")}
 MORE = (_HERE / "task_prompts.jsonl", _HERE / "task_extract.jsonl")
 _ROUNDS, _STEP, _DECAY = 20, 0.25, 0.01
-_LEAST = 2  # prompts in which a feature must occur
+_LEAST = 3  # prompts in which a feature must occur
 _SURE = 0.004  # a share that is right up to this much teaches nothing
 _GRAIN = 20  # the weights are kept in twentieths
 _FAINT = 8  # of them; a feature whose weights differ by less is left out
@@ -131,9 +131,8 @@ def _text(weights):
         middle = sum(row) / len(row)
         grains = [round(_GRAIN * (weight - middle)) for weight in row]
         if max(grains) - min(grains) >= _FAINT:
-            kept[name] = grains
-    lines = (f"{json.dumps(name, ensure_ascii=False)}:{json.dumps(row).replace(' ', '')}" for name, row in kept.items())
-    return "{\n" + ",\n".join(lines) + "\n}\n"
+            kept[name] = " ".join(str(grain) for grain in grains)
+    return json.dumps(kept, ensure_ascii=False, indent=0, separators=(",", ":")) + "\n"
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ ORDER = [
     *("quantity", "history", "purse", "ledger", "ratelimits", "database", "reachability", "process", "credentials"),
     *("check", "refresh", "embedding_models", "proxy", "endpoints", "deployments", "modellist", "yamlfile", "access"),
     *("host", "routing", "catalog", "trial", "looking", "evidence", "sources", "findings", "cascade", "tasks"),
-    *("task_features", "task_forms", "task_lexicon"),
+    *("task_features", "task_forms", "task_lexicon", "task_subjects"),
     *("modelfile", "pricetable", "nearest", "price", "demo", "answer", "structure", "conversation", "texts"),
     *("prompt", "throttle", "records", "survey", "tally", "scoring", "rows", "changes", "audit"),
     *("agreement", "toolbox", "tools", "functions", "attachments", "media", "pdf", "worker", "screen", "secret_rules"),

@@ -13,8 +13,8 @@ from litellm_skill import task_features, tasks
 DATA = Path(__file__).parent / "data"
 PROMPTS = [json.loads(line) for line in (DATA / "task_prompts.jsonl").read_text(encoding="utf-8").splitlines()]
 BENCHMARK = Path(__file__).parent.parent / "benchmarks" / "task_types.py"
-FLOOR = 0.92  # of all prompts of an author whose prompts were left out of the fit; .945 to .952 was seen
-CODE_FLOOR = 0.88  # of those that ask for code, or about it; .927 to 1 was seen
+FLOOR = 0.935  # of all prompts of an author whose prompts were left out of the fit; .955 to .968 was seen
+CODE_FLOOR = 0.9  # of those that ask for code, or about it; .927 to 1 was seen
 
 
 def test_the_labelled_prompts_are_many_and_of_every_kind() -> None:
@@ -38,7 +38,7 @@ def test_prompts_of_an_author_who_was_left_out_are_told() -> None:
     spec.loader.exec_module(benchmark)
     more = [row for path in benchmark.MORE for row in benchmark.examples(path)]
     told = benchmark.left_out(more)
-    assert len(told) == 3
+    assert len(told) == 4
     for author, kinds in told.items():
         right, every = (sum(counts) for counts in zip(*kinds.values(), strict=True))
         assert right >= FLOOR * every >= FLOOR * 200, author
@@ -49,7 +49,7 @@ def test_prompts_of_an_author_who_was_left_out_are_told() -> None:
 
 def test_the_weights_are_for_the_kinds_there_are() -> None:
     weights = json.loads(tasks.WEIGHTS.read_text(encoding="utf-8"))
-    assert {len(row) for row in weights.values()} == {len(tasks.NAMES)}
+    assert {len(row.split()) for row in weights.values()} == {len(tasks.NAMES)}
     seen = {name for row in PROMPTS for name in task_features.of(task_features.see(row["prompt"]))}
     assert len(seen & weights.keys()) > 0.1 * len(weights)  # the names of features are those that were fitted
 

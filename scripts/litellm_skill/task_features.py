@@ -18,11 +18,12 @@ _ASK, _LAST = 240, 160  # characters of an order at the head, and of one after t
 _FEW = 24  # characters behind a colon that belong to the order
 _MATERIAL = 600  # characters of the rest that are looked at
 _MANY = 6  # lines of code
+_GREETING = 40  # characters of an order that may be no more than a greeting
 _LONGEST = 4  # tokens of a phrase, and characters of a Chinese word, that are looked up
 _TOKEN = re.compile(r"[a-zà-ÿ][a-zà-ÿ0-9+#'-]*(?:\.[a-z]{1,4}\b)?|[\u4e00-\u9fff]|[?？]|\d[\d.,]*")
 _CHINESE = re.compile("[\u4e00-\u9fff]+")
 _QUOTED = re.compile("\"[^\"\n]{12,}\"|“[^”\n]{4,}”|「[^」\n]{4,}」|(?<!\\w)'[^'\n]{16,}'(?!\\w)|《[^》\n]+》")
-_CUT = re.compile(r"[:：](?=\s*\S)|[:：]\s*$|—\s|\s-\s")
+_CUT = re.compile(r"[:：](?![)(/DP-])(?=\s*\S)|[:：]\s*$|—\s|\s-\s")
 _STEMS = (("ies", "y"), ("es", ""), ("s", ""), ("ing", ""), ("ing", "e"), ("ed", ""), ("ed", "e"), ("'s", ""))
 
 _OBJECTS = (
@@ -41,8 +42,8 @@ _GENERAL = ("a programming language", "a tool", "a human language", "an error")
 def _kinds() -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for kind, words in task_lexicon.KINDS.items():
-        for word in words.split("|"):
-            found[word] = (*found.get(word, ()), kind)
+        of_kind = dict.fromkeys(words.split("|"), (kind,))
+        found |= of_kind | {word: (*found[word], kind) for word in of_kind.keys() & found.keys()}
     return found
 
 
@@ -62,7 +63,7 @@ class Seen:
 
 def see(text: str) -> Seen:
     ends = text if len(text) <= _HEAD + _TAIL else f"{text[:_HEAD]}\n{text[-_TAIL:]}"
-    shown = re.sub(r"\s{40,}", "\n\n", forms.DRAWING.sub(" [asy] ", ends))
+    shown = re.sub(r"\s{40,}", "\n\n", forms.without_drawings(ends))
     code, prose = forms.parted(shown)
     ask, material = _asked([line.strip() for line in prose])
     return Seen(shown, tuple(code), ask.lower(), material.lower())
@@ -94,6 +95,8 @@ def _cut(first: str) -> tuple[str, str]:
 def of(seen: Seen) -> dict[str, float]:
     """Features and their weights."""
     asked = list(_units(seen.ask))
+    if len(seen.ask) > _GREETING:  # who says "hi" first and asks for something then
+        asked = [(phrase, () if kinds == ("a greeting",) else kinds) for phrase, kinds in asked]
     form, named, words = dict.fromkeys(_form(seen), 1.0), _named(asked), dict.fromkeys(_words(asked, seen.ask))
     told = dict.fromkeys(kind for _, kinds in _units(seen.material[:_MATERIAL]) for kind in kinds)
     return {
@@ -182,10 +185,19 @@ def _form(seen: Seen) -> Iterator[str]:
     inline = 0 if seen.code else forms.inline(seen.shown)
     if question:
         yield "form: question"
+    if forms.is_request(seen.ask):
+        yield "form: a request"
     if chinese:
         yield "form: Chinese"
     if "⁂" in seen.ask:
         yield "form: quotes"
+    if forms.asks_for_a_proof(seen.ask):
+        yield "form: asks for a proof"
+    if forms.has_sheet_formula(seen.shown):
+        yield "form: a sheet's formula"
+        yield f"form: a sheet's formula, {'a question' if question else 'no question'}"
+    if forms.odd_lines(seen.material):
+        yield f"form: odd lines, {'a question' if question else 'no question'}"
     if forms.has_error(seen.shown):
         yield "form: an error's text"
     if (seen.code or inline) and forms.asks_what_code_yields(f"{seen.ask}\n{seen.material}"):
@@ -193,7 +205,8 @@ def _form(seen: Seen) -> Iterator[str]:
     yield from _code(seen, "a question" if question else "no question", "Chinese" if chinese else "English")
     yield from _lengths(seen, inline)
     lower = seen.shown.lower()
-    yield from (f"form: {name}" for name in [*forms.options(seen.shown, lower)] or ["no options"])
+    beside = ", beside code" if seen.code else ""
+    yield from (f"form: {name}{beside}" for name in [*forms.options(seen.shown, lower)] or ["no options"])
     yield from (f"form: {name}" for name in forms.sums(lower, bool(seen.code)))
 
 
@@ -209,7 +222,7 @@ def _code(seen: Seen, how: str, language: str) -> Iterator[str]:
     yield f"form: code, {how}"
     yield f"form: code, {language}"
     if not seen.ask.strip():
-        yield "form: code alone"
+        yield "form: code left open" if forms.is_left_open(seen.shown.lower()) else "form: code alone"
 
 
 def _lengths(seen: Seen, inline: int) -> Iterator[str]:

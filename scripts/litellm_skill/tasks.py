@@ -17,7 +17,7 @@ from litellm_skill.task_features import Seen
 NAMES = modelfile.TASKS
 WEIGHTS = Path(__file__).with_name("task_weights.json")
 _NAMED = 3  # features that are told as the reason
-_NOTHING: tuple[int, ...] = (0,) * len(NAMES)
+_NOTHING = (0,) * len(NAMES)
 
 
 @dataclass(frozen=True)
@@ -42,15 +42,15 @@ def of(text: str, name: str | None = None) -> Task:
 
 
 def _weighed(features: dict[str, float]) -> tuple[str, str]:
-    weights = _weights()
+    weights = {feature: _weight(feature) for feature in features}
     totals = [0.0] * len(NAMES)
     for feature, size in features.items():
-        for index, weight in enumerate(weights.get(feature, _NOTHING)):
+        for index, weight in enumerate(weights[feature]):
             totals[index] += weight * size
     second, first = sorted(range(len(NAMES)), key=totals.__getitem__)[-2:]
 
     def speaks(feature: str) -> float:
-        row = weights.get(feature, _NOTHING)
+        row = weights[feature]
         return (row[first] - row[second]) * features[feature]
 
     strongest = sorted((feature for feature in features if speaks(feature) > 0), key=speaks, reverse=True)
@@ -58,10 +58,16 @@ def _weighed(features: dict[str, float]) -> tuple[str, str]:
     return NAMES[first], f"{', '.join([*told][:_NAMED])} (rather than {NAMES[second]})"
 
 
+def _weight(feature: str) -> tuple[int, ...]:
+    """Twentieths for each kind of NAMES."""
+    row = _weights().get(feature)
+    return tuple(int(weight) for weight in row.split()) if row else _NOTHING
+
+
 @functools.cache
-def _weights() -> dict[str, list[int]]:
-    """Of every feature, twentieths for each kind of NAMES."""
-    found: dict[str, list[int]] = json.loads(WEIGHTS.read_text(encoding="utf-8"))
+def _weights() -> dict[str, str]:
+    """Of every feature its numbers in one text, of which a prompt needs few: thousands of lists take long to read."""
+    found: dict[str, str] = json.loads(WEIGHTS.read_text(encoding="utf-8"))
     return found
 
 

@@ -56,7 +56,7 @@ async def serve(pause: float) -> None:
 
 async def _requests(reader: asyncio.StreamReader) -> AsyncIterator[dict[str, Any]]:
     """The bodies of a connection's requests, until it is closed."""
-    while True:
+    while not reader.at_eof():
         headers = (await reader.readuntil(b"\r\n\r\n")).lower()
         length = next(line for line in headers.split(b"\r\n") if line.startswith(b"content-length:"))
         yield json.loads(await reader.readexactly(int(length.split(b":")[1])))

@@ -73,7 +73,7 @@ def main(argv: list[str] | None = None) -> int:
         free = {name: _ours(command, environ) for name, command in FREE.items()}
         measure.in_turn({**calls, **free}, 1)  # fills the caches, and starts what is to be warm
         found = measure.in_turn({**calls, **free}, args.rounds)
-        subprocess.run([sys.executable, f"{_SCRIPTS}/doctor.py", "--warm", "stop"], env=environ, capture_output=True)
+        _ours(["doctor.py", "--warm", "stop"], environ)()
     report = _report(found, args.rounds)
     print(report)
     if args.keep:

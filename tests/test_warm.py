@@ -185,13 +185,13 @@ def test_what_a_script_sees(skill: WarmSkill, more: dict[str, str]) -> None:
 OWN = ("LITELLM_SKILL_WARM", "XDG_STATE_HOME", "TIKTOKEN_CACHE_DIR")  # the last is set by LiteLLM's import
 
 
-@pytest.mark.parametrize("setting", ["signal.SIG_IGN", "signal.SIG_DFL"])
-def test_signals_it_was_started_with(skill: WarmSkill, setting: str) -> None:
+@pytest.mark.parametrize("setting", [signal.SIG_IGN, signal.SIG_DFL])
+def test_signals_it_was_started_with(skill: WarmSkill, setting: signal.Handlers) -> None:
     """As nohup and a shell's background jobs set them."""
 
     def before() -> None:
         for number in (signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGUSR1):
-            signal.signal(number, eval(setting))
+            signal.signal(number, setting)
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
 
     told = []

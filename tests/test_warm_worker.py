@@ -240,7 +240,7 @@ def test_no_key_stays(skill: WarmSkill, provider: ProviderServer) -> None:
 def memory(pid: int) -> bytes:
     parts = []
     maps = [line.split() for line in Path(f"/proc/{pid}/maps").read_text().splitlines() if " rw" in line]
-    with open(f"/proc/{pid}/mem", "rb") as file:
+    with Path(f"/proc/{pid}/mem").open("rb") as file:
         for row in maps:
             begin, end = (int(part, 16) for part in row[0].split("-"))
             file.seek(begin)

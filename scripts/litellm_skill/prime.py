@@ -84,13 +84,12 @@ def everything() -> tuple[list[str], Mapping[str, str]]:
 
 @contextlib.contextmanager
 def _noted() -> Iterator[_Noted]:
-    environ = os.environ
-    noted = _Noted(environ)
+    noted = _Noted(os.environ)
     os.environ = noted  # type: ignore[assignment]  # noqa: B003  nothing of it is to be cleared
     try:
         yield noted
     finally:
-        os.environ = environ  # noqa: B003
+        os.environ = noted.environ  # type: ignore[assignment]  # noqa: B003
 
 
 def _repeat(example: Mapping[str, list[str]]) -> None:

@@ -73,7 +73,7 @@ def _asked(prose: list[str]) -> tuple[str, str]:
     """The order: the first line, up to a colon that the material follows, and the last one when it is short."""
     if not prose:
         return "", ""
-    (head, tail), rest, last = _cut(prose[0]), prose[1:], ""
+    (head, tail), rest, last = _cut(forms.without_sheet_formulas(prose[0])), prose[1:], ""
     quoted = " ".join(_QUOTED.findall(head))
     head = _QUOTED.sub(" ⁂ ", head)
     if len(head) > _ASK + _LAST:

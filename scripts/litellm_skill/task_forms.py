@@ -69,6 +69,7 @@ _INLINE = (
     r"|\\[dwsb][+*{]?|[$^]\(|\*\.\w|\| \w+ -\w|#\w+ \w|\(\?[=!:<]|\w\(\w*\(.*\)\)"
 )
 _SHEET = r"(?<![=!<>\w])= ?(?:[A-Z][A-Z.]+\(|\$?[A-Z]{1,2}\$?\d)|\b[A-Z]{1,3}\$?\d{1,6}:\$?[A-Z]{1,3}\$?\d|\$[A-Z]\$\d"
+_WHOLE = r"(?<![=!<>\w])=[A-Z][A-Z.]+\(\S*(?: [^\s\w]\S*| \S*\))*"
 _OF_X = r"\b(?:log|ln|exp|sqrt|sin|cos|tan|lim)\d*\([\w +*/^-]*\)"  # formulas that look like calls
 _TEX_SPAN = r"\$[^$\n]+\$|\\[\[(].*?\\[\])]|\\[a-z]+\{"
 _ERROR = (
@@ -241,6 +242,11 @@ def is_request(lower: str) -> bool:
 def has_sheet_formula(text: str) -> bool:
     """Whether a spreadsheet's formula or range stands in the text."""
     return any(sign in text for sign in "=:$") and re.search(_SHEET, text) is not None
+
+
+def without_sheet_formulas(text: str) -> str:
+    """The functions in them say nothing of what is asked."""
+    return re.sub(_WHOLE, " ⁂ ", text) if "=" in text else text
 
 
 def odd_lines(lower: str) -> int:

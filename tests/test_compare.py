@@ -105,6 +105,9 @@ def test_repeats_are_told_apart(run: Run, wires: ProviderServer) -> None:
 def test_nothing_is_sent_by_a_dry_run(run: Run, wires: ProviderServer) -> None:
     outcome = run("compare_models", "hi", *ALL, "--dry-run", "--json")
     assert (outcome.code, len(document(outcome)["models"]), wires.requests) == (0, 3, ())
+    assert document(outcome)["likely_usd"] is None  # of models without a price
+    outcome = run("compare_models", "hi", "--demo", "--dry-run")
+    assert outcome.stdout.endswith("\ntogether  likely 0 USD, at most 0 USD\nNothing was sent.\n")
 
 
 def test_under_an_agent(run: Run, wires: ProviderServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,12 +78,14 @@ class _Panel:
 
     def show(self) -> int:
         seats = self._seats(run.Way.HERE)
-        documents = [report.plan_document(seat.inquiry.plans[0]) for seat in seats if seat.inquiry]
+        plans = [seat.inquiry.plans[0] for seat in seats if seat.inquiry]
+        documents = [report.plan_document(one) for one in plans]
         missing = [{"model": seat.label, "error": seat.fault.message} for seat in seats if seat.fault]
         if self.console.json:
-            self.console.document({"status": "dry_run", "models": documents, "missing": missing})
+            together = {name: report.sum_usd(one[name] for one in documents) for name in ("likely_usd", "worst_usd")}
+            self.console.document({"status": "dry_run", "models": documents, "missing": missing, **together})
             return 0
-        texts = [report.plan_text(seat.inquiry.plans[0]) for seat in seats if seat.inquiry]
+        texts = [*map(report.plan_text, plans), report.plans_text(plans)]
         lines = [f"missing   {one['model']}: {one['error']}\n" for one in missing]
         self.console.show("\n".join([*texts, *lines]) + "Nothing was sent.\n")
         return 0

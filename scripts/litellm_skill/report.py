@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -100,6 +101,18 @@ def plan_text(planned: Plan) -> str:
         f"cost      likely {_money_or_unknown(planned.likely_usd)}, at most {_money_or_unknown(planned.worst_usd)}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def sum_usd(costs: Iterable[float | None]) -> float | None:
+    """None where one of them is unknown."""
+    every = list(costs)
+    return None if None in every else sum(usd or 0.0 for usd in every)
+
+
+def plans_text(plans: Sequence[Plan]) -> str:
+    """What all of them together may cost."""
+    likely, worst = sum_usd(one.likely_usd for one in plans), sum_usd(one.worst_usd for one in plans)
+    return f"together  likely {_money_or_unknown(likely)}, at most {_money_or_unknown(worst)}\n"
 
 
 def plan_document(planned: Plan) -> dict[str, Any]:

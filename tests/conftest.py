@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from provider_server import ProviderServer
+from xdist.scheduler import LoadScopeScheduling
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 PROCESS_TIMEOUT_S = 60.0
@@ -29,6 +30,21 @@ KEYS = {f"{vendor}_API_KEY": f"key-of-{vendor.lower()}-0123456789" for vendor in
 KEPT_NAMES = {"PATH", "LANG", "LANGUAGE", "TZ", "USER", "LOGNAME", "SHELL", "TMPDIR", "TMP", "TEMP"}
 KEPT_NAMES |= {"SYSTEMROOT", "COMSPEC", "PATHEXT", "WINDIR"}
 KEPT_PREFIXES = ("LC_", "PYTEST_", "PYTHON", "UV_", "PIP_", "COVERAGE_")
+
+
+# Their tests share a server that is slow to start, or large: one worker has them all.
+SHARING = {"test_proxy.py": "proxy", "test_warm.py": "warm", "test_warm_worker.py": "warm"}
+
+
+class Together(LoadScopeScheduling):
+    """Each test by itself but for those that share. By file: pytest 9.2 loses the marks of ``--dist=loadgroup``."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return SHARING.get(Path(nodeid.partition("::")[0]).name, nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
+    return Together(config, log)
 
 
 class Outcome(NamedTuple):

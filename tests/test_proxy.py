@@ -350,8 +350,6 @@ def test_nobody_at_the_address(run: Run) -> None:
 
 # --- real ones
 
-real = pytest.mark.xdist_group("litellm proxy")  # two proxies take some 800 MB: one worker has them all
-
 
 @pytest.fixture(scope="module")
 def upstream() -> Iterator[ProviderServer]:
@@ -380,7 +378,6 @@ def team(upstream: ProviderServer, tmp_path_factory: pytest.TempPathFactory) -> 
         yield addresses
 
 
-@real
 @pytest.mark.parametrize(
     ("name", "cost", "source"),
     [("priced", 11 * 1e-3 + 7 * 1e-2, "provider"), ("behind", None, None), ("wide/thing", None, None)],
@@ -396,7 +393,6 @@ def test_a_real_proxy_says_the_cost(
     assert (found["model_used"], found["cached"]) == (f"litellm_proxy/{name}", False)
 
 
-@real
 def test_two_real_proxies_share_a_cache(run: Run, team: tuple[str, str], upstream: ProviderServer) -> None:
     before = len(upstream.requests)
     answers = []
@@ -408,7 +404,6 @@ def test_two_real_proxies_share_a_cache(run: Run, team: tuple[str, str], upstrea
     assert len(upstream.requests) == before + 1
 
 
-@real
 def test_two_real_proxies_share_a_limit(run: Run, team: tuple[str, str]) -> None:
     """One request a minute of both together. The minute may end between two calls, so there are three pairs."""
     pairs = []
@@ -422,7 +417,6 @@ def test_two_real_proxies_share_a_limit(run: Run, team: tuple[str, str]) -> None
     assert {code for pair in pairs for code in pair} == {0, 7}
 
 
-@real
 @pytest.mark.parametrize(
     ("key", "code", "said"),
     [
@@ -439,7 +433,6 @@ def test_a_real_proxy_refuses_a_key(run: Run, team: tuple[str, str], key: str, c
     assert said in outcome.stderr
 
 
-@real
 def test_a_real_proxy_without_a_database_refuses_a_wrong_key(run: Run, team: tuple[str, str]) -> None:
     behind(team[0], "sk-wrong")
     outcome = run("call_model", "hi", "-m", "behind")
@@ -447,7 +440,6 @@ def test_a_real_proxy_without_a_database_refuses_a_wrong_key(run: Run, team: tup
     assert "refused LITELLM_PROXY_API_KEY (400): No connected db." in outcome.stderr
 
 
-@real
 def test_a_real_proxy_limits_a_key(run: Run, team: tuple[str, str]) -> None:
     behind(team[1], "sk-hasty")
     outcomes = [run("call_model", f"hasty {n}", "-m", "behind", "--retries", "0") for n in range(3)]
@@ -458,7 +450,6 @@ def test_a_real_proxy_limits_a_key(run: Run, team: tuple[str, str]) -> None:
     assert "next: try again in" in refused.stderr
 
 
-@real
 @pytest.mark.parametrize(
     ("reply", "code", "said"),
     [
@@ -481,7 +472,6 @@ def test_what_fails_behind_a_real_proxy(
     assert said in outcome.stderr
 
 
-@real
 def test_a_real_proxy_whose_list_cannot_be_had_names_no_model(run: Run, team: tuple[str, str]) -> None:
     """OPENAI_BASE_URL knows no list; the proxy's own words say that it has no such model."""
     os.environ |= {"OPENAI_BASE_URL": f"{team[0]}/v1", "OPENAI_API_KEY": MASTER_KEY}
@@ -490,7 +480,6 @@ def test_a_real_proxy_whose_list_cannot_be_had_names_no_model(run: Run, team: tu
     assert "(OPENAI_BASE_URL) is a LiteLLM proxy" in document(outcome)["warnings"][0]
 
 
-@real
 def test_a_slow_real_proxy(run: Run, team: tuple[str, str], upstream: ProviderServer) -> None:
     behind(team[0], MASTER_KEY)
     upstream.reply(Reply(delay_s=8))

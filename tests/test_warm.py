@@ -21,7 +21,6 @@ from warm_skill import TIMEOUT_S, WarmSkill
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="made for Linux"),
-    pytest.mark.xdist_group("warm"),  # they share a worker, which takes seconds to start
 ]
 ASK = ("call_model", "hi", "-m", "openai/test-model")
 KEY = "key-of-openai-" + "0123456789" * 2

@@ -21,7 +21,6 @@ from warm_skill import BASE, TIMEOUT_S, WarmSkill
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="made for Linux"),
-    pytest.mark.xdist_group("warm"),
 ]
 ASK = ("call_model", "hi", "-m", "openai/test-model")
 KEY = "key-of-openai-" + "9876543210" * 2

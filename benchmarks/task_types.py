@@ -20,12 +20,13 @@ EXAMPLES = """examples:
   python3 benchmarks/task_types.py          how well authors are told whose prompts were left out of the fit
   python3 benchmarks/task_types.py --write  scripts/litellm_skill/task_weights.json, fitted on all prompts
 
-Prompts: tests/data/task_prompts*.jsonl (four authors, each blind to the others), benchmarks/task_prompts.jsonl
+Prompts: tests/data/task_prompts*.jsonl (six authors, each blind to the others), benchmarks/task_prompts.jsonl
 (written for the fit), benchmarks/task_extract.jsonl (190 rows of GSM8K and MATH as in ZeroEval, Apache-2.0; of MMLU as
 in RouteLLM, Apache-2.0; of MMLU-Pro, MIT; `source` says which)."""
 
 KINDS = list(tasks.NAMES)
-AUTHORS = {name: _ROOT / "tests" / "data" / f"task_prompts{name}.jsonl" for name in ("", "_one", "_two", "_three")}
+_AUTHORS = ("", "_one", "_two", "_three", "_four", "_five")
+AUTHORS = {name: _ROOT / "tests" / "data" / f"task_prompts{name}.jsonl" for name in _AUTHORS}
 MORE = (_HERE / "task_prompts.jsonl", _HERE / "task_extract.jsonl")
 _ROUNDS, _STEP, _DECAY = 20, 0.25, 0.01
 _LEAST = 3  # prompts in which a feature must occur

@@ -13,8 +13,9 @@ from litellm_skill import task_features, tasks
 DATA = Path(__file__).parent / "data"
 PROMPTS = [json.loads(line) for line in (DATA / "task_prompts.jsonl").read_text(encoding="utf-8").splitlines()]
 BENCHMARK = Path(__file__).parent.parent / "benchmarks" / "task_types.py"
-FLOOR = 0.935  # of all prompts of an author whose prompts were left out of the fit; .955 to .968 was seen
-CODE_FLOOR = 0.9  # of those that ask for code, or about it; .927 to 1 was seen
+FLOOR = 0.9  # of all prompts of an author whose prompts were left out of the fit; .920 to .973 was seen
+CODE_FLOOR = 0.92  # of those that ask for code, or about it, by one author; .950 to 1 was seen
+ALL_FLOOR = 0.95  # of them by all authors; code .967, code-reading .981 was seen
 
 
 def test_the_labelled_prompts_are_many_and_of_every_kind() -> None:
@@ -38,13 +39,16 @@ def test_prompts_of_an_author_who_was_left_out_are_told() -> None:
     spec.loader.exec_module(benchmark)
     more = [row for path in benchmark.MORE for row in benchmark.examples(path)]
     told = benchmark.left_out(more)
-    assert len(told) == 4
+    assert len(told) == 6
     for author, kinds in told.items():
         right, every = (sum(counts) for counts in zip(*kinds.values(), strict=True))
-        assert right >= FLOOR * every >= FLOOR * 200, author
+        assert right >= FLOOR * every >= FLOOR * 150, author
         for kind in ("code", "code-reading"):
             right, every = kinds[kind]
             assert right >= CODE_FLOOR * every >= CODE_FLOOR * 40, (author, kind)
+    for kind in ("code", "code-reading"):
+        right, every = (sum(counts) for counts in zip(*(kinds[kind] for kinds in told.values()), strict=True))
+        assert right >= ALL_FLOOR * every, kind
 
 
 def test_the_weights_are_for_the_kinds_there_are() -> None:
@@ -69,6 +73,10 @@ def test_the_reason_names_what_was_seen_and_the_next_kind() -> None:
         ("Prove that $n^2 \\ge n$ for every integer $n$.", "reasoning", False),
         ("Explain this code.\n\n```python\nprint(1)\n```", "code-reading", False),
         ("What does this print?\n\n```python\nprint(1)\n```", "code-reading", True),
+        ("class Box:\n    def __len__(self):\n        return 0\n\nprint(bool(Box()))  # predict", "code-reading", True),
+        ("Is this lock safe?\n\nwith a:\n    with b:\n        run()", "code-reading", False),
+        ("Is this lock safe? If not, fix it.\n\nwith a:\n    with b:\n        run()", "code", False),
+        ("FROM base\nRUN pip install -r all.txt\n\nWhy is this slow to build?", "code-reading", False),
         ("echo $HOME/$USER in a loop: fix it\n\nfor f in *; do echo $f; done", "code", False),
         ("word " * 100_000 + "\nSummarise the text above.", "summarise", False),
         ("\n" * 5_000, "simple", False),

@@ -65,7 +65,7 @@ def see(text: str) -> Seen:
     ends = text if len(text) <= _HEAD + _TAIL else f"{text[:_HEAD]}\n{text[-_TAIL:]}"
     shown = re.sub(r"\s{40,}", "\n\n", forms.without_drawings(ends))
     code, prose = forms.parted(shown)
-    ask, material = _asked([line.strip() for line in prose])
+    ask, material = _asked([line.strip() for line in prose or [forms.last_comment(code)]])
     return Seen(shown, tuple(code), ask.lower(), material.lower())
 
 

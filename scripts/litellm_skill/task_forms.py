@@ -39,7 +39,8 @@ _MAYBE = (
     # sheets, Basic, SQL over several lines, Dockerfiles
     r"|^=[A-Z(]"
     r"|^[ \t]*(?:(?:Private |Public )?(?:Sub|Function) \w+\(|Dim \w|End (?:Sub|If|With)|For Each |Next(?: \w)?$)"
-    r"|^[ \t]*(?:SELECT|FROM|WHERE|(?:GROUP|ORDER) BY|(?:\w+ )?JOIN|HAVING|INSERT|UPDATE|DELETE|ALTER|CMD|EXPOSE|ARG) "
+    r"|^[ \t]*(?:SELECT|FROM|WHERE|(?:GROUP|ORDER) BY|(?:\w+ )?JOIN|HAVING|INSERT|UPDATE|DELETE|ALTER|CMD|EXPOSE|ARG"
+    r"|RUN|COPY|ADD|ENV|WORKDIR|ENTRYPOINT) "
     # assembly, Lisp, Haskell, R, Lua, Ruby, Go, Kotlin, Verilog, access lists
     r"|^[ \t]*[a-z]{2,6} +(?:[%$#\[]\w|[er]?[a-d]x|[rxwast]\d+|[er][sbi]p)\b|^[ \t]*\([a-z!?*+/-]+ .*\)$"
     r"| :: [\[(A-Z]"
@@ -52,6 +53,7 @@ _SENTENCE = (
     rf"[?？]\W*$|？|[\u4e00-\u9fff]|^[^\w\n]*[A-Z][a-z']+,?(?: [\w'`()./-]+){{3,}}|^\S.*:$"
     rf"|{_WORDS}{{5}}|{_WORDS}{{3}}[a-z]+\W*$|\w: [a-z]+ [a-z]+\W*$"
 )
+_BLOCK = r"^[ \t]*(?:class [A-Z]\w*(?:\([\w., ]*\))?|try|else|finally|except [A-Z]\w+(?: as \w+)?) ?[:{]"  # begins one
 _SPOKEN = r"[?？]\W*$|[\u4e00-\u9fff]{4,}"
 _FENCED = r"(?s)```.*?(?:```|\Z)|\"\"\".*?(?:\"\"\"|\Z)|\'\'\'.*?(?:\'\'\'|\Z)"
 _FENCES = ("```", '"""', "'''")
@@ -82,6 +84,7 @@ _PLAIN = (
     r"\b(?:the|an?|is|are|was|were|of|to|and|that|this|it|you|i|we|my|with|be|have|has|not|but|for)\b|[.?!]$"
     r"|[\u4e00-\u9fff]"
 )
+_COMMENT = r"(?:^|\s)(?:#|//|--|;|%|\^)\s*([^\s#/<*-].*)$"
 _DRAWING = r"(?s)\[asy\].*?(?:\[/asy\]|\Z)"
 
 _OPEN = r'(?m)\btodo\b|"""|/\*\*|notimplemented|^[ \t]*pass[ \t]*$|\.\.\.[ \t]*$|[{:][ \t]*\Z|\bselect\s*\Z'
@@ -90,6 +93,7 @@ _OPEN = r'(?m)\btodo\b|"""|/\*\*|notimplemented|^[ \t]*pass[ \t]*$|\.\.\.[ \t]*$
 _QUESTION = (
     r"(?m)^\W*(?:so |and |hi,? |hey,? |ok(?:ay)?,? )?(?:what|why|how|which|where|when|who|is|are|does|do|did|can|could"
     r"|will|would|should|has|have|was|were)\b(?! you (?:please|write|give|make|add|fix))"
+    r"|(?:[.:;—–]| -) *(?:what|why|where|how|does|is|will)\b(?! to\b)"
     r"|\b(?:tell me|explain|know|understand|wondering|see|get) (?:what|why|how|which|where|when|who|if|whether)\b"
     r"|吗|呢|什么|为什么|为啥|怎么回事|哪[里个些行一种]|多少|几[次个行种]|是不是|有没有|会不会|能不能看|是否|干嘛|干啥|啥"
 )
@@ -106,7 +110,7 @@ _YIELDS = (
     r"\b(?:outputs?|print(?:s|ed)?|returns?|returned|log(?:s|ged)?|results?|value|holds?|display(?:s|ed)?|evaluate)\b"
     r"|\?\?|\bpredict\b[^\n]{0,40}\b(?:output|result)|\b(?:correct|expected|literal|exact|program'?s?"
     r"|the) output\b|\bcomplete the assert|\boutput of\b"
-    r"|^[^\w\n]*output:"
+    r"|^[^\w\n]*output:|^\W*predict\W*$"
     r"|\bsuch that\b[^\n]{0,40}\b(?:returns?|outputs?|prints?|evaluates?)\b|\b(?:time|space) complexity\b"
     r"|(?:输出|打印|返回|运行结果|执行结果|结果)[^\n]{0,10}(?:什么|多少|是|为|几)|返回值|的值(?:是|为)|输出结果|复杂度"
 )
@@ -186,9 +190,17 @@ def parted(text: str) -> tuple[list[str], list[str]]:
     return code, prose
 
 
+def last_comment(code: list[str]) -> str:
+    """What stands behind the last line of code, or in the comment below it: "print(f(2))  # predict"."""
+    found = re.search(_COMMENT, code[-1]) if code else None
+    return found[1] if found else ""
+
+
 def _is_code(line: str) -> bool:
     if len(line) > _LONGEST:
         return False
+    if re.search(_BLOCK, line):
+        return True
     if not re.search(_SENTENCE, line):
         return re.search(CODE_LINE, line) is not None or re.search(_MAYBE, line) is not None
     dense = sum(map(line.count, _SYMBOLS)) > _DENSE * len(line)

@@ -51,7 +51,8 @@ CHANGE = (
     "|封装成|提取成函数|加注释|加上注释|加类型|加缓存|加日志|加锁|加重试|加异常处理|补上|补一个|补个|批量|批量改"
     "|批量重命名|批量替换|批量删除|自动化|每天自动|导出到|配置一个|禁用|放行|屏蔽|筛选出|标红|标黄|高亮|去除|剔除"
     "|清洗|填充|补齐|对齐|居中|自适应|needs to become|need to become|should become|must become|has to become|turn my"
-    "|turn these|make my|tweak|streamline|支持"
+    "|turn these|make my|tweak|streamline|支持|annotate|type-annotate|add type hints|type hints|docstrings|makeover"
+    "|facelift|bring up to|up to date|改对|改好|想改成|直接改"
 )
 EXPLAIN = (
     "explain|explanation|describe|walk me through|walk through|walk me|review|understand|trace|analyze this"
@@ -81,6 +82,12 @@ EXPLAIN = (
     "|审查|审一下|评审|过一遍|检查一下|查一下|确认|确认一下|等价|等价吗|一样吗|相同吗|有区别|有什么区别|有何区别"
     "|对吗|对不对|行吗|可以吗|成立吗|前任|同事留下|离职同事|接手|plain description|看看|哪个|which statistical test"
     "|which test|before i present|before we touch|before i sign|before i run"
+    "|don't get|do not get|don't understand|do not understand|can't work out|cannot work out|can't see why|can't tell"
+    "|lost as to|confused|confuses me|puzzled|no idea what|no idea why|what for|are for|is for|how come|is this really"
+    "|is he right|is she right|who's right|who is right|claims|i doubt|just want to know|want to understand"
+    "|only the explanation|explanation only|in words|加上之后|加上以后|加了之后|改成之后|改了之后|用了以后|没明白|没懂"
+    "|搞不懂|搞不清|想不通|不理解|怎样的|是真的吗|真的吗|代表什么|表示什么|指什么|究竟|到底|说原因|说思路|道理|不用改|别改"
+    "|不需要代码|别动代码|只提意见|指出来|指出"
 )
 YIELD = (
     "output|outputs|print|prints|printed|return|returns|returned|log|logs|logged|result|results|display|displays"
@@ -92,12 +99,16 @@ YIELD = (
     "|gets called|evaluates to|dry run|dry-run|trace table|hand trace|expected output|actual output|what's printed"
     "|what is printed|what is logged|运行出来|运行起来|跑出来|跑一遍|打出来|会输出|会打印|会返回|返回几|输出几"
     "|输出的是|结果为|结果会|最后结果|最终结果|最终值|循环几次|循环多少次|执行多少次|匹配结果|几点执行|什么时候执行"
-    "|多久执行一次|查出来|查出几行|返回几行|会被删|还会|what would it match|what does it match"
+    "|多久执行一次|查出来|查出几行|返回几行|会被删|还会|what would it match|what does it match|is what|gives what|gives"
+    "|equals what|contents of|complexity|big-o|big o|o(n)|running time|runtime of|terminate|terminates|what comes back"
+    "|how many objects|how many processes|how many queries|which shape|what shape|推出来|几种|多少次|几次|结果几行"
+    "|复杂度|写结果|内容是|等于几|得到什么"
 )
 FAULT = (
     "bug|bugs|wrong|problem|problems|issue|issues|mistake|vulnerability|vulnerable|security|injection|safe|unsafe"
     "|secure|thread-safe?|race|deadlocks|off by one|off-by-one|correct?|reachable|dead code|smell|smells|root cause"
-    "|bottleneck|slow|问题|毛病|漏洞|错误|错在哪|哪里错|哪错|不对|有问题|隐患|安全吗|安全|风险点|瓶颈|慢|坑"
+    "|bottleneck|slow|leak|leaks|leaking|go wrong|went wrong|to blame|at fault|race condition|deadlock|re-enter"
+    "|泄漏|泄露|死锁|线程安全|循环引用|问题|毛病|漏洞|错误|错在哪|哪里错|哪错|不对|有问题|隐患|安全吗|安全|风险点|瓶颈|慢|坑"
 )
 NO_CODE = (
     "no code|no fix|no patch|don't fix|do not fix|not the fix|no rewrite|no rewrites|don't rewrite"

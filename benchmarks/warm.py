@@ -156,7 +156,8 @@ def main() -> None:
             trial.serve()
             calls(trial, args.calls, args.jobs)
             trial.serve()  # the last one was killed, perhaps
-            burst(trial, args.calls, args.burst)
+            if args.burst:
+                burst(trial, args.calls, args.burst)
         finally:
             for pid in workers():
                 with contextlib.suppress(ProcessLookupError):

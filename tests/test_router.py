@@ -48,9 +48,10 @@ def redis_url() -> Iterator[str]:
     command = [REDIS, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         _wait_for(port)
-        yield f"redis://127.0.0.1:{port}/0"
         with warnings.catch_warnings():  # on a busy machine a connection may not be closed in the time that is given
             warnings.simplefilter("ignore", ResourceWarning)
+            yield f"redis://127.0.0.1:{port}/0"
+            library.load().in_memory_llm_clients_cache.flush_cache()
             gc.collect()
         process.terminate()
 
@@ -88,10 +89,7 @@ def play(of: Group, *steps: Step, **options: Any) -> list[Any]:
 
     async def all_of_them() -> list[Any]:
         litellm = library.load()
-        try:
-            return [await step(await router.balancer(litellm, of, **options)) for step in steps]
-        finally:
-            await router.close()
+        return [await step(await router.balancer(litellm, of, **options)) for step in steps]
 
     return loop.run(all_of_them())
 

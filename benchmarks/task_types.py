@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import random
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 _HERE = Path(__file__).resolve().parent
@@ -24,6 +26,9 @@ Prompts: tests/data/task_prompts*.jsonl (six authors, each blind to the others),
 (written for the fit), benchmarks/task_extract.jsonl (190 rows of GSM8K and MATH as in ZeroEval, Apache-2.0; of MMLU as
 in RouteLLM, Apache-2.0; of MMLU-Pro, MIT; `source` says which)."""
 
+Features = dict[str, float]
+Example = tuple[Features, int]  # and the number of its kind
+Weights = dict[str, list[float]]  # of each kind, by feature
 KINDS = list(tasks.NAMES)
 _AUTHORS = ("", "_one", "_two", "_three", "_four", "_five")
 AUTHORS = {name: _ROOT / "tests" / "data" / f"task_prompts{name}.jsonl" for name in _AUTHORS}
@@ -35,7 +40,7 @@ _GRAIN = 20  # the weights are kept in twentieths
 _FAINT = 8  # of them; a feature whose weights differ by less is left out
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> int:
     args = _flags().parse_args(argv)
     if args.write:
         rows = [row for path in (*AUTHORS.values(), *MORE) for row in examples(path)]
@@ -50,9 +55,7 @@ def main(argv=None):
     return 0
 
 
-def _flags():
-    import argparse
-
+def _flags() -> argparse.ArgumentParser:
     shape = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, epilog=EXAMPLES, formatter_class=shape, allow_abbrev=False)
     parser.add_argument("--write", action="store_true", help="fit on all prompts and keep the weights")
@@ -60,7 +63,7 @@ def _flags():
     return parser
 
 
-def left_out(more):
+def left_out(more: Sequence[Example]) -> dict[str, dict[str, tuple[int, int]]]:
     """{author: {kind: (right, all)}}, each author told by what the others' prompts and ``more`` teach."""
     sets = {name: examples(path) for name, path in AUTHORS.items()}
     found = {}
@@ -73,13 +76,13 @@ def left_out(more):
     return found
 
 
-def examples(path):
-    """[(features, number of the kind)] of a file of {"prompt", "task"} a line."""
+def examples(path: Path) -> list[Example]:
+    """Of a file of {"prompt", "task"} a line."""
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     return [(task_features.of(task_features.see(row["prompt"])), KINDS.index(row["task"])) for row in rows]
 
 
-def fitted(rows):
+def fitted(rows: Sequence[Example]) -> Weights:
     """{feature: [weight of each kind]}: logistic regression by Adagrad, the mean of the later half of the rounds."""
     often = Counter(name for features, _ in rows for name in features)
     rows = [({k: v for k, v in features.items() if often[k] >= _LEAST}, kind) for features, kind in rows]
@@ -97,7 +100,7 @@ def fitted(rows):
     return {name: [weight / (_ROUNDS - _ROUNDS // 2) for weight in row] for name, row in mean.items()}
 
 
-def _learn(weights, grown, features, kind):
+def _learn(weights: Weights, grown: Weights, features: Features, kind: int) -> None:
     for index, share in enumerate(_shares(weights, features)):
         error = share - (index == kind)
         if abs(error) < _SURE:
@@ -109,23 +112,23 @@ def _learn(weights, grown, features, kind):
             row[index] -= _STEP * slope / math.sqrt(past[index])
 
 
-def _totals(weights, features):
+def _totals(weights: Weights, features: Features) -> list[float]:
     rows = [(weights[name], size) for name, size in features.items() if name in weights]
     return [sum(row[index] * size for row, size in rows) for index in range(len(KINDS))]
 
 
-def _shares(weights, features):
+def _shares(weights: Weights, features: Features) -> list[float]:
     totals = _totals(weights, features)
     powers = [math.exp(total - max(totals)) for total in totals]
     return [power / sum(powers) for power in powers]
 
 
-def _heaviest(weights, features):
+def _heaviest(weights: Weights, features: Features) -> int:
     totals = _totals(weights, features)
     return totals.index(max(totals))
 
 
-def _text(weights):
+def _text(weights: Weights) -> str:
     """A feature a line, in twentieths from their mean: only differences count."""
     kept = {}
     for name, row in sorted(weights.items()):

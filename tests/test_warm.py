@@ -17,11 +17,9 @@ from pathlib import Path
 
 import pytest
 from provider_server import Call, ProviderServer, Reply
-from warm_skill import TIMEOUT_S, WarmSkill
+from warm_skill import TIMEOUT_S, WarmSkill, serving
 
-pytestmark = [
-    pytest.mark.skipif(sys.platform != "linux", reason="made for Linux"),
-]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="made for Linux")
 ASK = ("call_model", "hi", "-m", "openai/test-model")
 KEY = "key-of-openai-" + "0123456789" * 2
 # What differs from run to run, warm or not.
@@ -37,23 +35,15 @@ VARYING = (
 
 @pytest.fixture(scope="module")
 def skill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmSkill]:
-    skill = WarmSkill(tmp_path_factory.mktemp("warm"))
-    try:
-        skill.serve()
+    with serving(tmp_path_factory.mktemp("warm")) as skill:
         yield skill
-    finally:
-        skill.end()
 
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[WarmSkill]:
     """One whose worker may be harmed."""
-    skill = WarmSkill(tmp_path / "own")
-    try:
-        skill.serve()
+    with serving(tmp_path / "own") as skill:
         yield skill
-    finally:
-        skill.end()
 
 
 def keys(provider: ProviderServer) -> dict[str, str]:

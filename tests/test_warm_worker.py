@@ -17,11 +17,9 @@ from pathlib import Path
 import pytest
 from litellm_skill import errand
 from provider_server import ProviderServer, Reply
-from warm_skill import BASE, TIMEOUT_S, WarmSkill
+from warm_skill import BASE, TIMEOUT_S, WarmSkill, serving
 
-pytestmark = [
-    pytest.mark.skipif(sys.platform != "linux", reason="made for Linux"),
-]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="made for Linux")
 ASK = ("call_model", "hi", "-m", "openai/test-model")
 KEY = "key-of-openai-" + "9876543210" * 2
 COLD = 99  # only_warm's
@@ -30,12 +28,8 @@ NOTE = "open('done', 'a').write('x'); return 4"
 
 @pytest.fixture(scope="module")
 def skill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmSkill]:
-    skill = WarmSkill(tmp_path_factory.mktemp("warm"))
-    try:
-        skill.serve()
+    with serving(tmp_path_factory.mktemp("warm")) as skill:
         yield skill
-    finally:
-        skill.end()
 
 
 def line(skill: WarmSkill) -> socket.socket:

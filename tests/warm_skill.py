@@ -162,5 +162,15 @@ class WarmSkill:
                 os.kill(pid, signal.SIGKILL)
 
 
+@contextlib.contextmanager
+def serving(root: Path) -> Iterator[WarmSkill]:
+    skill = WarmSkill(root)
+    try:
+        skill.serve()
+        yield skill
+    finally:
+        skill.end()
+
+
 def _parent(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])

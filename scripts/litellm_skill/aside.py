@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import Any
 
 from litellm_skill import inquiry, results, run
 from litellm_skill.answer import Answer
@@ -47,9 +46,8 @@ class Aside:
         choice = planner.chooser.choose(name)
         planned = planner.plan(choice, prompt, max_cost=money)
         timeout = run.timeout(planner.args, run.Way.HERE, local=choice.access.local)
-        quiet: dict[str, Any] = {"file": False, "pieces": False}
-        asked = planner.inquiry([planned], results.new_run_id(), None, timeout, max_usd=money, **quiet)
-        return replace(asked, functions=())
+        asked = planner.inquiry([planned], results.new_run_id(), None, timeout, max_usd=money)
+        return replace(asked, functions=(), file=False, pieces=False)
 
 
 def _drop(_: str) -> None:

@@ -7,14 +7,12 @@ import asyncio
 import json
 import os
 import re
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
-from pathlib import Path
 from random import SystemRandom
 from typing import Any
 
@@ -27,7 +25,6 @@ from litellm_skill.choice import Choice
 from litellm_skill.console import Console
 from litellm_skill.conversation import Conversation
 from litellm_skill.faults import BadInput, Fault, Interrupted
-from litellm_skill.history import NewRun
 from litellm_skill.inquiry import Inquiry
 from litellm_skill.job import Job
 from litellm_skill.journal import Journal
@@ -35,6 +32,8 @@ from litellm_skill.planner import Planner
 from litellm_skill.prompt import Prompt
 from litellm_skill.seats import all_done, taken
 from litellm_skill.settings import Settings
+
+SCRIPT = "compare_models.py"
 
 
 def several(args: argparse.Namespace, at_hand: Settings, console: Console) -> int:
@@ -48,6 +47,7 @@ def several(args: argparse.Namespace, at_hand: Settings, console: Console) -> in
     with closing(Journal(os.environ, at_hand, around.keeps, around.console)) as diary:
         planner = Planner(args, extras, around.chooser, around.rules, diary.left)
         panel = _Panel(args, prompt, planner, diary, around.console, results.new_run_id())
+        judging.check(args, planner)
         return panel.show() if args.dry_run else panel.make()
 
 
@@ -93,9 +93,8 @@ class _Panel:
     def make(self) -> int:
         for name in ("out", "html", "md"):
             results.check_new(getattr(self.args, name), name, force=self.args.force)
-        judging.check(self.args, self.planner)
         settings_.export(self.planner.chooser.settings)
-        return job.do(self._job, self.args, self.journal, self.console)
+        return job.do(self._job, self.run_id, self.args, self.journal, self.console)
 
     def _job(self, how: run.Way) -> Job:
         seats = self._seats(how)
@@ -103,7 +102,16 @@ class _Panel:
         if self.args.council and len(able) < 3:
             raise BadInput("a council takes three models that can be asked", "name more, or leave out --council")
         asked = [seat.inquiry for seat in seats if seat.inquiry]
-        return Job(asked, partial(self._new_run, seats), partial(self._work, seats))
+        unanswered = [Answer(seat.label, fault=seat.fault or Interrupted("not answered")) for seat in seats]
+        nothing = [(answer.model_requested, answer, None) for answer in unanswered]
+        return Job(
+            SCRIPT,
+            model=", ".join(seat.label for seat in seats),
+            messages=self.prompt.messages(with_media=False),
+            envelope=comparison.document(nothing, run_id=self.run_id, seconds=0.0, judged={}, judges=()),
+            asked=asked,
+            work=partial(self._work, seats),
+        )
 
     def _seats(self, how: run.Way) -> list[_Seat]:
         """A model that cannot be asked has a seat, too: it is missing, with why. Raises it when that is so of all."""
@@ -125,21 +133,6 @@ class _Panel:
         run_id = f"{self.run_id}-{re.sub('[^A-Za-z0-9._#-]+', '-', label)[-60:]}"
         asked = self.planner.inquiry([planned], run_id, None, timeout, max_usd=share, pieces=False)
         return _Seat(label, asked)
-
-    def _new_run(self, seats: Sequence[_Seat], until: float) -> NewRun:
-        unanswered = [Answer(seat.label, fault=seat.fault or Interrupted("not answered")) for seat in seats]
-        nothing = [(answer.model_requested, answer, None) for answer in unanswered]
-        return NewRun(
-            id=self.run_id,
-            script=Path(sys.argv[0]).name,
-            directory=os.getcwd(),
-            model=", ".join(seat.label for seat in seats),
-            thread=None,
-            turn=None,
-            messages=screen.redact_values(self.prompt.messages(with_media=False), self.console.secrets),
-            envelope=comparison.document(nothing, run_id=self.run_id, seconds=0.0, judged={}, judges=()),
-            until=until,
-        )
 
     def _work(self, seats: Sequence[_Seat]) -> int:
         """What a worker may do in place of this process: ask, write down, print."""
@@ -208,7 +201,8 @@ class _Panel:
         candidates = [Candidate(seat.label, answer.text, _family(seat)) for seat, answer in whole]
         money = self.args.max_cost
         if money is not None:
-            money = max(0.0, money - sum(map(_spent, seats, answers)))
+            pairs = [(seat.inquiry, answer) for seat, answer in zip(seats, answers, strict=True) if seat.inquiry]
+            money = max(0.0, money - sum(inquiry.spent_usd(asked, answer.spent_usd) for asked, answer in pairs))
         court = judging.Court(self.args, Aside(self.planner, self.journal, self.console), money)
         return await court.sit(self.prompt.text, candidates, SystemRandom())
 
@@ -249,13 +243,6 @@ class _Free:
 
 def _drop(_: str) -> None:
     """Nothing is shown as it comes: the answers would be mixed."""
-
-
-def _spent(seat: _Seat, answer: Answer) -> float:
-    """USD; the worst case where it is not known."""
-    if answer.spent_usd is not None or seat.inquiry is None:
-        return answer.spent_usd or 0.0
-    return inquiry.worst_usd(seat.inquiry.plans)
 
 
 def _family(seat: _Seat) -> str:

@@ -72,6 +72,13 @@ def worst_usd(plans: Sequence[Plan]) -> float:
     return max(planned.worst_usd or 0.0 for planned in plans)
 
 
+def spent_usd(asked: Inquiry, known: float | None) -> float:
+    """USD; all that it may have cost where what it did is not ``known``."""
+    if known is not None:
+        return known
+    return worst_usd(asked.plans) if asked.max_usd is None else asked.max_usd
+
+
 def prepare(plans: Sequence[Plan]) -> None:
     """Before the first request of a process. Raises NotSetUp when certificates are not to be checked."""
     certificates.refuse_blind_trust(os.environ)

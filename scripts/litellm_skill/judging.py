@@ -82,7 +82,7 @@ class Court:
             except Fault as fault:
                 found[name] = {"error": error_object(fault)}
             replies += answers
-            money = None if money is None or share is None else money - _spent(answers, share)
+            money = None if money is None or share is None else max(0.0, money - _spent(answers, share))
             if stopped := interruption(replies):
                 return {**left_out(self.args, stopped)[0], **found}, replies
         return found, replies

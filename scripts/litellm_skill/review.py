@@ -6,14 +6,12 @@ import argparse
 import asyncio
 import json
 import os
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import date
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from litellm_skill import (
@@ -39,7 +37,6 @@ from litellm_skill.critique import Report, Scope
 from litellm_skill.evidence import Evidence
 from litellm_skill.faults import BadInput, Fault, Interrupted
 from litellm_skill.findings import Finding
-from litellm_skill.history import NewRun
 from litellm_skill.intake import Extras
 from litellm_skill.job import Job
 from litellm_skill.journal import Journal
@@ -50,6 +47,8 @@ from litellm_skill.reviewers import Assignment, Reviewer, Task
 from litellm_skill.seats import all_done
 from litellm_skill.sources import Source
 from litellm_skill.structure import Schema
+
+SCRIPT = "review_code.py"
 
 
 def review(args: argparse.Namespace, at_hand: settings_.Settings, console: Console) -> int:
@@ -68,6 +67,8 @@ def review(args: argparse.Namespace, at_hand: settings_.Settings, console: Conso
     with closing(Journal(os.environ, at_hand, around.keeps, around.console)) as diary:
         planner = Planner(args, extras, around.chooser, around.rules, diary.left)
         whole = _Review(args, under, folder, planner, diary, around.console, results.new_run_id())
+        if args.merge_judge:
+            planner.check(args.merge_judge)
         return whole.show() if args.dry_run else whole.make()
 
 
@@ -109,15 +110,20 @@ class _Review:
     def make(self) -> int:
         for name in ("out", "html", "md", "sarif"):
             results.check_new(getattr(self.args, name), name, force=self.args.force)
-        if self.args.merge_judge:
-            self.planner.check(self.args.merge_judge)
         settings_.export(self.planner.chooser.settings)
-        return job.do(self._job, self.args, self.journal, self.console)
+        return job.do(self._job, self.run_id, self.args, self.journal, self.console)
 
     def _job(self, how: run.Way) -> Job:
         reviewers = self._assigned(how)
         asked = [task.inquiry for one in reviewers for task in one.tasks]
-        return Job(asked, partial(self._new_run, reviewers), partial(self._work, reviewers))
+        return Job(
+            SCRIPT,
+            model=", ".join(one.model for one in reviewers),
+            messages=self.under.asked.messages(),
+            envelope=critique.begun(self._scope(reviewers), self.run_id),
+            asked=asked,
+            work=partial(self._work, reviewers),
+        )
 
     def _assigned(self, how: run.Way) -> list[Reviewer]:
         return Assignment(self.args, self.under, self.folder, self.planner, self.run_id).chosen(how)
@@ -136,19 +142,6 @@ class _Review:
             fail_on=self.args.fail_on,
             files=[asdict(file) for file in self.under.files.values()],
             warnings=(*self.under.warnings, *more),
-        )
-
-    def _new_run(self, reviewers: Sequence[Reviewer], until: float) -> NewRun:
-        return NewRun(
-            id=self.run_id,
-            script=Path(sys.argv[0]).name,
-            directory=os.getcwd(),
-            model=", ".join(one.model for one in reviewers),
-            thread=None,
-            turn=None,
-            messages=screen.redact_values(self.under.asked.messages(), self.console.secrets),
-            envelope=critique.begun(self._scope(reviewers), self.run_id),
-            until=until,
         )
 
     # --- asking
@@ -192,9 +185,10 @@ class _Review:
     async def _by_meaning(
         self, found: Sequence[Finding], tasks: Sequence[Task], reports: Sequence[Report]
     ) -> merging.Merged:
-        money = self.args.max_cost
+        money, asked = self.args.max_cost, [task.inquiry for task in tasks]
         if money is not None:
-            money = max(0.0, money - sum(map(_spent, tasks, reports)))
+            spent = [inquiry.spent_usd(*pair) for pair in zip(asked, (one.cost_usd for one in reports), strict=True)]
+            money = max(0.0, money - sum(spent))
         aside = Aside(self.planner, self.journal, self.console)
         return await merging.by_meaning(found, self.args.merge_judge, aside, money)
 
@@ -262,11 +256,6 @@ def _told(task: Task, answer: Answer) -> Report:
         task.box.sent() if task.box else (),
         [f"{task.model}: {line}" for line in answer.warnings],
     )
-
-
-def _spent(task: Task, told: Report) -> float:
-    """USD; the worst case where it is not known."""
-    return inquiry.worst_usd(task.inquiry.plans) if told.cost_usd is None else told.cost_usd
 
 
 def _local(task: Task) -> bool:

@@ -24,7 +24,6 @@ from litellm_skill import (
     results,
     routing,
     run,
-    screen,
     tasks,
     trial,
 )
@@ -36,7 +35,6 @@ from litellm_skill.choice import Choice
 from litellm_skill.console import Console
 from litellm_skill.escalation import Escalation, Outcome
 from litellm_skill.faults import BadInput
-from litellm_skill.history import NewRun
 from litellm_skill.inquiry import Inquiry
 from litellm_skill.job import Job
 from litellm_skill.journal import Journal
@@ -110,12 +108,20 @@ class _Route:
             self.planner.check(self.args.check_judge)
         settings_.export(self.planner.chooser.settings)
         prepare = partial(self._job, choices, decision)
-        return job.do(prepare, self.args, self.journal, self.console)
+        return job.do(prepare, self.run_id, self.args, self.journal, self.console)
 
     def _job(self, choices: Mapping[str, Choice], decision: Decision, how: run.Way) -> Job:
         asked = self._inquiries(choices, decision, how)
-        begin = partial(self._new_run, decision, asked)
-        return Job(list(asked.values()), begin, partial(self._work, decision, asked))
+        first = decision.first.model.id if decision.first else ""
+        conversation = asked[first].plans[0].conversation
+        return Job(
+            proof.SCRIPT,
+            model=first,
+            messages=conversation.prompt.messages(with_media=False),
+            envelope={**envelope(Answer(first, run_id=self.run_id), conversation), "route": decision.document},
+            asked=list(asked.values()),
+            work=partial(self._work, decision, asked),
+        )
 
     # --- what to show
 
@@ -164,21 +170,6 @@ class _Route:
         if most is not None:
             most = inquiry.worst_usd([planned]) or most
         return self.planner.inquiry([planned], self.run_id, None, timeout, max_usd=most, file=False, pieces=False)
-
-    def _new_run(self, decision: Decision, asked: Mapping[str, Inquiry], until: float) -> NewRun:
-        first = decision.first.model.id if decision.first else ""
-        conversation = asked[first].plans[0].conversation
-        return NewRun(
-            id=self.run_id,
-            script=proof.SCRIPT,
-            directory=os.getcwd(),
-            model=first,
-            thread=None,
-            turn=None,
-            messages=screen.redact_values(conversation.prompt.messages(with_media=False), self.console.secrets),
-            envelope={**envelope(Answer(first, run_id=self.run_id), conversation), "route": decision.document},
-            until=until,
-        )
 
     def _work(self, decision: Decision, asked: Mapping[str, Inquiry]) -> int:
         """What a worker may do in place of this process: ask, check, write down, print."""

@@ -1,4 +1,4 @@
-"""How long a command may take, and how long it waits before it tries again."""
+"""How long a command may take, how long it waits before it tries again, and when other work has its turn."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from litellm_skill.faults import Fault
 
 FIRST_WAIT = 0.5  # seconds; doubled with every retry, and jittered
-
-TURN = 0.02  # seconds
+TURN = 0.02  # seconds that work may go on without a pause
 
 
 async def others_first(since: float) -> float:

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -58,6 +59,15 @@ def run(command: Sequence[str], environ: Mapping[str, str], *, says: str = "") -
     if process.returncode or says not in printed:
         raise SystemExit(f"{' '.join(command)}: exit code {process.returncode}\n{complaint}\n{printed[-2000:]}")
     return Cost(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / RSS_UNIT)
+
+
+def at_once(role: Callable[[], Cost], many: int) -> Cost:
+    """Until all of so many, begun together, have ended; their CPU time in sum, the memory of the largest."""
+    began = time.perf_counter()
+    with ThreadPoolExecutor(many) as pool:
+        costs = list(pool.map(lambda _: role(), range(many)))
+    seconds = time.perf_counter() - began
+    return Cost(seconds, sum(cost.cpu for cost in costs), max(cost.mb for cost in costs))
 
 
 def in_turn(roles: Mapping[Name, Callable[[], Cost]], rounds: int) -> dict[Name, list[Cost]]:

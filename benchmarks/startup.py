@@ -55,6 +55,9 @@ LLM = """
 MODEL = "openai/test-model"
 RAW_SCRIPT, HTTPX_SCRIPT, LLM_COMMAND = "script: `litellm.completion(stream=True)`", "script: httpx", "`llm`"
 COLD, OTHER, WARM = "call_model.py", "call_model.py, started by another Python", "call_model.py, warm"
+CALL = ["call_model.py", "hi", "-m", MODEL]
+BARE = "bare.py"
+AT_ONCE, PAUSES = 20, (0.0, 1.0)
 FREE = {
     "call_model.py --help": ["call_model.py", "--help"],
     "call_model.py --dry-run": ["call_model.py", "hi", "-m", MODEL, "--dry-run"],
@@ -73,8 +76,9 @@ def main(argv: list[str] | None = None) -> int:
         free = {name: _ours(command, environ) for name, command in FREE.items()}
         measure.in_turn({**calls, **free}, 1)  # fills the caches, and starts what is to be warm
         found = measure.in_turn({**calls, **free}, args.rounds)
+        together = {pause: _together(folder, pause, args.rounds) for pause in PAUSES}
         _ours(["doctor.py", "--warm", "stop"], environ)()
-    report = _report(found, args.rounds)
+    report = f"{_report(found, args.rounds)}\n\n{_table_of(together)}"
     print(report)
     if args.keep:
         measure.keep("startup", report)
@@ -104,21 +108,35 @@ def _calls(
     folder: Path, address: str, environ: Mapping[str, str], llm: str, python: str | None
 ) -> dict[str, Callable[[], Cost]]:
     """By name, what makes one call and prints the answer as it comes."""
-    raw, httpx, models = folder / "raw.py", folder / "bare.py", folder / "llm-home" / "extra-openai-models.yaml"
+    raw, httpx, models = folder / "raw.py", folder / BARE, folder / "llm-home" / "extra-openai-models.yaml"
     models.parent.mkdir()
     for path, text in ((raw, RAW), (httpx, HTTPX), (models, LLM.format(address))):
         path.write_text(text, encoding="utf-8")
     asked = partial(measure.run, environ=environ, says="word after")
-    call = ["call_model.py", "hi", "-m", MODEL]
-    warm = {WARM: _ours(call, {**environ, "LITELLM_SKILL_WARM": "1"}, says="word after")}
     return {
         RAW_SCRIPT: partial(asked, [sys.executable, str(raw)]),
         HTTPX_SCRIPT: partial(asked, [sys.executable, str(httpx)]),
         LLM_COMMAND: partial(asked, [llm, "-m", "test-model", "hi"]),
-        COLD: _ours(call, environ, says="word after"),
-        **({OTHER: _ours(call, environ, says="word after", python=python)} if python else {}),
-        **(warm if os.path.exists(f"{_SCRIPTS}/litellm_skill/warm.py") else {}),
+        COLD: _ours(CALL, environ, says="word after"),
+        **({OTHER: _ours(CALL, environ, says="word after", python=python)} if python else {}),
+        WARM: _warm(environ),
     }
+
+
+def _warm(environ: Mapping[str, str]) -> Callable[[], Cost]:
+    return _ours(CALL, {**environ, "LITELLM_SKILL_WARM": "1"}, says="word after")
+
+
+def _together(folder: Path, pause: float, rounds: int) -> dict[tuple[str, int], float]:
+    """{(name, how many): seconds until all have ended, the median}, with a provider that answers after ``pause``."""
+    with loopback.server(pause) as address:
+        environ = measure.environment(folder, address)
+        bare = partial(measure.run, [sys.executable, str(folder / BARE)], environ, says="word after")
+        calls = {HTTPX_SCRIPT: bare, WARM: _warm(environ)}
+        roles = {(name, many): partial(measure.at_once, calls[name], many) for name in calls for many in (1, AT_ONCE)}
+        measure.in_turn(roles, 1)
+        found = measure.in_turn(roles, rounds)
+    return {role: measure.median(costs, "seconds") for role, costs in found.items()}
 
 
 def _ours(
@@ -130,10 +148,11 @@ def _ours(
 
 def _report(found: Mapping[str, Sequence[Cost]], rounds: int) -> str:
     rows = [_row(name, costs) for name, costs in found.items()]
-    ratios = [f"- {COLD}: {_beside(found[COLD], found[RAW_SCRIPT])} of the script with LiteLLM"]
-    if warm := found.get(WARM):
-        ratios.append(f"- {WARM}: {_beside(warm, found[HTTPX_SCRIPT])} of the script with httpx")
-        ratios.append(f"- {WARM}: {_beside(warm, found[LLM_COMMAND])} of `llm`")
+    ratios = [
+        f"- {COLD}: {_beside(found[COLD], found[RAW_SCRIPT])} of the script with LiteLLM",
+        f"- {WARM}: {_beside(found[WARM], found[HTTPX_SCRIPT])} of the script with httpx",
+        f"- {WARM}: {_beside(found[WARM], found[LLM_COMMAND])} of `llm`",
+    ]
     return "\n\n".join(
         (
             f"{measure.machine('litellm', 'openai', 'httpx')}; medians of {rounds}.",
@@ -141,6 +160,15 @@ def _report(found: Mapping[str, Sequence[Cost]], rounds: int) -> str:
             "\n".join(ratios),
         )
     )
+
+
+def _table_of(together: Mapping[float, Mapping[tuple[str, int], float]]) -> str:
+    rows = []
+    for pause, found in together.items():
+        for name in (HTTPX_SCRIPT, WARM):
+            one, all_ = found[name, 1], found[name, AT_ONCE]
+            rows.append((f"{name}, provider {pause:g} s", f"{one:.2f}", f"{all_:.2f}", f"{all_ / one:.1f}"))
+    return measure.table(("", "one: wall s", f"{AT_ONCE} at once: wall s", "ratio"), rows)
 
 
 def _row(name: str, costs: Sequence[Cost]) -> tuple[str, ...]:

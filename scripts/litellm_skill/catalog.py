@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 
 from litellm_skill import modelfile, nearest, price, pricetable
@@ -291,14 +292,18 @@ def load(user_file: Path | None = None) -> Catalog:
 
     Raises BadInput naming file and key when models.toml is malformed; NotSetUp without LiteLLM.
     """
-    shipped = modelfile.read(_SHIPPED)
     user = modelfile.read(user_file) if user_file and user_file.exists() else ModelFile()
-    catalog = Catalog(pricetable.load(), modelfile.merge(shipped, user), frozenset(user.models))
+    catalog = Catalog(pricetable.load(), modelfile.merge(shipped(), user), frozenset(user.models))
     for id, stated in user.models.items():
         if stated.same_as and not catalog._listed(stated.same_as):
             what = f"{stated.same_as!r} is not in LiteLLM's table"
             raise BadInput(f'{user_file}: models."{id}".same_as: {what}', "name a row of the table, or leave it out")
     return catalog
+
+
+@cache
+def shipped() -> ModelFile:
+    return modelfile.read(_SHIPPED)
 
 
 def from_row(id: str, row: Row, price: Price | None) -> Model:

@@ -13,6 +13,7 @@ import importlib
 import json
 import os
 import pkgutil
+import platform
 import runpy
 import signal
 import sys
@@ -25,7 +26,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 import litellm_skill
-from litellm_skill import certificates, gateway, pricetable, providers, secret_rules
+from litellm_skill import catalog, certificates, gateway, pricetable, providers, secret_rules
 from litellm_skill.gateway.library import QUIET_IMPORT, REROUTING
 
 LONGEST = 60  # seconds for the example
@@ -73,8 +74,9 @@ def everything() -> tuple[list[str], Mapping[str, str]]:
         for module in pkgutil.iter_modules(litellm_skill.__path__):
             importlib.import_module(f"litellm_skill.{module.name}")
         _repeat(_of_a_call())
-        for read in (pricetable.bundled, providers.table, secret_rules.rules):
+        for read in (pricetable.bundled, providers.table, secret_rules.rules, catalog.shipped):
             read()
+    platform.platform()  # starts a program; else OpenAI's client would do so with the first request of every child
     forced = {*QUIET_IMPORT, *REROUTING}
     set_ = {name: value for name, value in os.environ.items() if before.get(name) != value and name not in forced}
     gc.collect()

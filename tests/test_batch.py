@@ -20,6 +20,8 @@ SCRIPT = "compare_models"
 MODEL = "openai/test-model"
 KEY = "sk-" + "0a1b2c3d4e5f6a7b8c9d0e1f2a3b4c5d"
 OUT = ("--batch", "in.jsonl", "--out", "out.jsonl")
+JUDGED = ("--score", "judge", "--judge", "openai/judge")
+VERDICT = Reply(text=json.dumps({"reason": "same city", "correct": True}))
 
 
 @pytest.fixture
@@ -138,7 +140,7 @@ def test_two_models_and_how_they_stand(run: Run, openai: ProviderServer) -> None
 def test_a_judge_that_was_given_up_is_named_as_that(run: Run, openai: ProviderServer) -> None:
     rows(*({"prompt": "one", "expected": "x"} for _ in range(6)))
     openai.reply(*[Reply(text="an answer"), Reply(status=401)] * 5)
-    done = run(SCRIPT, "-m", MODEL, *OUT, "-j", "1", "--score", "judge", "--judge", "openai/judge")
+    done = run(SCRIPT, "-m", MODEL, *OUT, "-j", "1", *JUDGED)
     reasons = {line["score"]["reason"] for line in results().values()}
     assert (done.code, len(openai.requests)) == (0, 11)
     assert len(reasons) == 1
@@ -147,10 +149,9 @@ def test_a_judge_that_was_given_up_is_named_as_that(run: Run, openai: ProviderSe
 
 def test_a_judge_scores(run: Run, openai: ProviderServer) -> None:
     rows({"prompt": "capital?", "expected": "Paris"}, {"prompt": "other?", "expected": "Rome"})
-    verdict = json.dumps({"reason": "same city", "correct": True})
-    openai.reply(Reply(text="The city of Paris."), Reply(text=verdict), Reply(text="Rome"), Reply(text="no JSON"))
+    openai.reply(Reply(text="The city of Paris."), VERDICT, Reply(text="Rome"), Reply(text="no JSON"))
     openai.default = Reply(text="no JSON either")
-    done = run(SCRIPT, "-m", MODEL, *OUT, "-j", "1", "--score", "judge", "--judge", "openai/judge")
+    done = run(SCRIPT, "-m", MODEL, *OUT, "-j", "1", *JUDGED)
     assert done.code == 0
     first, second = results().values()
     assert first["score"] == {"value": 1.0, "by": "openai/judge", "reason": "same city"}
@@ -158,6 +159,40 @@ def test_a_judge_scores(run: Run, openai: ProviderServer) -> None:
     asked = openai.requests[1].body["messages"]
     assert "<<<begin expected answer" in asked[-1]["content"]
     assert "100.0 % right of 1 " in done.stdout
+
+
+def test_a_judge_that_was_of_no_use_is_asked_again_and_the_model_is_not(run: Run, openai: ProviderServer) -> None:
+    rows(*({"prompt": f"say {word}", "expected": "x"} for word in ("one", "two")), "three")
+    openai.reply(*[Reply(text="an answer"), *[Reply(text="no JSON")] * 2] * 2, Reply(text="three"))
+    command = (SCRIPT, "-m", MODEL, *OUT, "-j", "1", *JUDGED)
+    run(*command)
+    assert [line["score"] and line["score"]["value"] for line in results().values()] == [None] * 3
+    seen = len(openai.requests)
+    openai.default = VERDICT
+    assert (run(*command).code, len(openai.requests)) == (0, seen)
+    done = run(*command, "--retry-errors")
+    assert (done.code, done.stderr) == (0, "")
+    assert "100.0 % right of 2 " in done.stdout
+    assert [request.body["model"] for request in openai.requests[seen:]] == ["judge"] * 2
+    last = {line["id"]: line for line in map(json.loads, Path("out.jsonl").read_text().splitlines()[1:])}
+    assert [line["text"] for line in last.values()] == ["an answer", "an answer", "three"]
+    assert [last[id]["score"]["value"] for id in "12"] == [1.0, 1.0]
+
+
+def test_what_is_interrupted_while_it_is_judged_is_not_asked_again(
+    interrupted: Callable[..., Outcome], run: Run, openai: ProviderServer
+) -> None:
+    rows({"prompt": "capital?", "expected": "Paris"})
+    openai.reply(Reply(text="Paris, of course."))
+    openai.default = Reply(delay_s=20)
+    command = (SCRIPT, "-m", MODEL, *OUT, *JUDGED)
+    assert interrupted(*command, after=2).code == 130
+    openai.default = VERDICT
+    done = run(*command)
+    assert (done.code, done.stderr) == (0, "")
+    assert [request.body["model"] for request in openai.requests] == ["test-model", "judge", "judge"]
+    before, after = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()[1:]]
+    assert after == {**before, "score": {"value": 1.0, "by": "openai/judge", "reason": "same city"}}
 
 
 def test_a_template_and_what_is_sent_with_every_row(run: Run, openai: ProviderServer) -> None:

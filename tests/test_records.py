@@ -30,6 +30,11 @@ def resumed(path: Path, text: str | bytes) -> tuple[Tally, int, bytes]:
         return tally, records.skipped, path.read_bytes()
 
 
+def told(tally: Tally, id: str) -> tuple[bool, str] | None:
+    found = tally.find(id, "m")
+    return (found.ok, found.digest) if found else None
+
+
 @pytest.mark.parametrize(
     ("text", "left", "found"),
     [
@@ -46,13 +51,13 @@ def resumed(path: Path, text: str | bytes) -> tuple[Tally, int, bytes]:
 def test_what_is_there_counts_and_half_a_line_does_not(tmp_path: Path, text: str, left: str, found: object) -> None:
     tally, skipped, content = resumed(tmp_path / "out", text)
     with closing(tally):
-        assert (tally.find("a", "m"), skipped, content.decode()) == (found, 0, left)
+        assert (told(tally, "a"), skipped, content.decode()) == (found, 0, left)
 
 
 def test_a_line_that_cannot_be_read_is_passed_over(tmp_path: Path) -> None:
     tally, skipped, _ = resumed(tmp_path / "out", FIRST + "half a l" + FIRST + line("a"))
     with closing(tally):
-        assert (skipped, tally.find("a", "m")) == (1, (True, "d"))
+        assert (skipped, told(tally, "a")) == (1, (True, "d"))
 
 
 @pytest.mark.parametrize(
@@ -74,7 +79,7 @@ def test_a_line_that_cannot_be_read_is_passed_over(tmp_path: Path) -> None:
 def test_a_line_without_what_counts_is_passed_over(tmp_path: Path, more: dict[str, Any]) -> None:
     tally, skipped, _ = resumed(tmp_path / "out", FIRST + line("a", **more) + '{"id": "a", "model": "m"}\n' + line("b"))
     with closing(tally):
-        assert (skipped, tally.find("a", "m"), tally.find("b", "m")) == (2, None, (True, "d"))
+        assert (skipped, told(tally, "a"), told(tally, "b")) == (2, None, (True, "d"))
 
 
 def test_half_a_line_is_not_left_on_a_full_disk(tmp_path: Path) -> None:
@@ -92,6 +97,18 @@ def test_half_a_line_is_not_left_on_a_full_disk(tmp_path: Path) -> None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         records.write(line("b")[:-1])
     assert path.read_text() == FIRST + line("b")
+
+
+def test_a_result_is_found_again(tmp_path: Path) -> None:
+    """Of what was there and of what was added, whatever stands before it."""
+    path = tmp_path / "out"
+    path.write_text(FIRST + line("a", text="früher") + "half a l\n" + FIRST + line("b", text="then"))
+    with closing(Tally()) as tally, closing(Records(path, HEADER, tally)) as records:
+        tally.take(json.loads(line("c")), records.write(line("c", text="now")[:-1]))
+        places = [found.at for id in "abc" if (found := tally.find(id, "m"))]
+        texts = [document["text"] for at in places if (document := records.read(at))]
+        assert texts == ["früher", "then", "now"]
+        assert records.read(1) is None
 
 
 @pytest.mark.parametrize("text", ["notes of mine\n", '{"a": 1}\n', "notes", line("a"), "\n", b"\xff\xfe\n"])

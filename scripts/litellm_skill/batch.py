@@ -71,7 +71,9 @@ def add_flags(flags: argparse.ArgumentParser) -> None:
     group.add_argument("--batch", metavar="FILE", help="rows of prompts, JSON lines or CSV; results go to --out FILE")
     group.add_argument("--template", metavar="FILE", help="a prompt with {column}s, filled in from each row")
     group.add_argument("--rpm", type=per_minute, metavar="N", help="start at most N calls a minute, each model")
-    group.add_argument("--retry-errors", action="store_true", help="ask again for rows that failed")
+    group.add_argument(
+        "--retry-errors", action="store_true", help="ask again for rows that failed, or could not be scored"
+    )
     group.add_argument("--shard", type=shard, default=Shard(), metavar="I/N", help="only the I-th of N parts, from 1")
     group.add_argument(
         "--score", choices=[*scoring.SCORERS, JUDGE], help="how answers are compared with the column expected"
@@ -279,11 +281,12 @@ class _Batch:
         )
 
     def _lane(self, choice: Choice, tally: Tally) -> Lane:
-        again = partial(todo, model=choice.name, tally=tally, again=self.args.retry_errors)
-        left = sum(1 for _ in again(self.source.rows()))
+        scored = self.args.score is not None
+        left_of = partial(todo, model=choice.name, tally=tally, scored=scored, again=self.args.retry_errors)
+        left = sum(1 for _ in left_of(self.source.rows()))
         timeout = running.timeout(self.args, running.Way.HERE, local=choice.access.local)
         throttle = Throttle(self.args.jobs, self.args.rpm)
-        return Lane(choice, timeout, throttle, again(self.source.rows()), left)
+        return Lane(choice, timeout, throttle, left_of(self.source.rows()), left)
 
     def _document(self, works: Works, tally: Tally, count: int, seconds: float) -> dict[str, Any]:
         summary = standings.Summary(

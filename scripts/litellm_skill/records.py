@@ -51,8 +51,9 @@ class Records:
         if os.fstat(self._file.fileno()).st_size == 0:
             self.write(json.dumps({"batch": self.header}, ensure_ascii=False))
 
-    def write(self, line: str) -> None:
-        """One line, out of this process when it returns. Raises BadInput when it cannot be written."""
+    def write(self, line: str) -> int:
+        """One line, out of this process when it returns, and where it begins. Raises BadInput when it cannot be
+        written."""
         data = memoryview(line.encode("utf-8", "backslashreplace") + b"\n")
         descriptor = self._file.fileno()
         before = os.fstat(descriptor).st_size
@@ -64,6 +65,17 @@ class Records:
                 os.ftruncate(descriptor, before)
             what = f"cannot write --out {self.path}: {error.strerror}"
             raise BadInput(what, "make room, and run the same command again: it goes on") from error
+        return before
+
+    def read(self, at: int) -> dict[str, Any] | None:
+        """The line that begins there; None when it holds no result. By a handle of its own: the other one appends."""
+        try:
+            with open(self.path, "rb") as file:
+                file.seek(at)
+                document = _read(file.readline())
+        except OSError as error:
+            raise BadInput(f"--out {self.path}: {error.strerror}", "let it be read: it holds the answers") from error
+        return document if document is not None and _is_result(document) else None
 
     def _resume(self, tally: Tally) -> None:
         """Read what is there, and mend its end: a killed process may have left half a line."""
@@ -73,7 +85,7 @@ class Records:
             document = _read(raw)
             if not raw.endswith(b"\n"):
                 break
-            whole += len(raw)
+            at, whole = whole, whole + len(raw)
             if document is None:
                 self.skipped += 1
             elif "batch" in document:
@@ -82,7 +94,7 @@ class Records:
             elif not begun:
                 raise self._foreign()
             elif _is_result(document):
-                tally.take(document)
+                tally.take(document, at)
             else:
                 self.skipped += 1
         size = os.fstat(self._file.fileno()).st_size

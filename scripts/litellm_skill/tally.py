@@ -32,6 +32,18 @@ class Standing:
     interval: tuple[float, float] | None
 
 
+@dataclass(frozen=True)
+class Found:
+    """Of a row and model: whether it was answered; the digest of the row then; whether a score was looked for, and
+    found; where its line begins in the file of results (bytes)."""
+
+    ok: bool
+    digest: str
+    tried: bool
+    scored: bool
+    at: int
+
+
 class Tally:
     """The last word on a pair of row and model counts."""
 
@@ -43,7 +55,7 @@ class Tally:
             f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -{PAGES_KB};"
             "CREATE TABLE ids (key INTEGER PRIMARY KEY, line INTEGER);"
             "CREATE TABLE pairs (key INTEGER PRIMARY KEY, model TEXT, digest TEXT, ok INTEGER, error TEXT,"
-            " cost REAL, latency REAL, score REAL);"
+            " cost REAL, latency REAL, score REAL, tried INTEGER, at INTEGER);"
         )
 
     def close(self) -> None:
@@ -57,8 +69,8 @@ class Tally:
         self._file.execute("INSERT INTO ids VALUES (?, ?)", (key, line))
         return None
 
-    def take(self, document: dict[str, Any]) -> None:
-        """One line of the results."""
+    def take(self, document: dict[str, Any], at: int) -> None:
+        """One line of the results, which begins ``at`` so many bytes."""
         error, score = document.get("error"), document.get("score")
         row = (
             _key(document["id"], document["model"]),
@@ -69,14 +81,16 @@ class Tally:
             document.get("cost_usd"),
             document.get("latency_s"),
             score["value"] if score else None,
+            score is not None,
+            at,
         )
-        self._file.execute("INSERT OR REPLACE INTO pairs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        self._file.execute(f"INSERT OR REPLACE INTO pairs VALUES ({', '.join('?' * len(row))})", row)
 
-    def find(self, id: str, model: str) -> tuple[bool, str] | None:
-        """Whether the pair has an answer, and the digest of its row then; None when nothing is known of it."""
-        sql = "SELECT ok, digest FROM pairs WHERE key = ?"
-        found = self._file.execute(sql, (_key(id, model),)).fetchone()
-        return (bool(found[0]), found[1]) if found else None
+    def find(self, id: str, model: str) -> Found | None:
+        """None when nothing is known of the pair."""
+        sql = "SELECT ok, digest, tried, score NOT NULL, at FROM pairs WHERE key = ?"
+        row = self._file.execute(sql, (_key(id, model),)).fetchone()
+        return Found(bool(row[0]), row[1], bool(row[2]), bool(row[3]), row[4]) if row else None
 
     def standing(self, model: str) -> Standing:
         sql = "SELECT count(*), sum(ok), sum(cost), count(cost), sum(score), count(score) FROM pairs WHERE model = ?"

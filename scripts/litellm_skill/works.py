@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from typing import Any
 
 from litellm_skill import inquiry, scoring, screen
 from litellm_skill.answer import Answer, Attempt, envelope
@@ -22,7 +23,7 @@ from litellm_skill.prompt import Prompt
 from litellm_skill.purse import Hold, Purse
 from litellm_skill.records import Records
 from litellm_skill.rows import Row
-from litellm_skill.tally import Tally
+from litellm_skill.tally import Found, Tally
 
 TOO_LONG = "the pattern took too long"
 
@@ -92,6 +93,10 @@ class Works:
             self.fault = self.fault or fault
 
     async def _row(self, lane: Lane, row: Row) -> None:
+        found = self.tally.find(row.id, lane.name)
+        if found and found.ok and (document := self.records.read(found.at)):
+            await self._score_again(lane, row, document)
+            return
         try:
             prompt = self.read(row)
         except (BadInput, SecretFound) as fault:
@@ -101,8 +106,19 @@ class Works:
         if asked is None:
             return
         answer, sent = asked
-        score = await self._scored(row, answer)
+        try:
+            score = await self._scored(row, answer)
+        except asyncio.CancelledError:  # the answer is paid for: the judge is asked when the batch goes on
+            self._write(lane, row, answer, sent, None)
+            raise
         self._write(lane, row, answer, sent, score)
+
+    async def _score_again(self, lane: Lane, row: Row, document: dict[str, Any]) -> None:
+        answer = Answer(lane.name, text=document.get("text") or "")
+        score = await self._scored(row, answer)
+        if score is not None:
+            self._record({**document, "score": vars(score)})
+        lane.count(answer)
 
     async def _asked(self, lane: Lane, prompt: Prompt, planner: Planner) -> tuple[Answer, Conversation | None] | None:
         """As often as a rate limit wants; None when there is no money, or the model was given up meanwhile."""
@@ -188,14 +204,17 @@ class Works:
             return Score(None if right is None else float(right), self.scorer, None if right is not None else TOO_LONG)
         return await self._judged(self.judge, row, answer)
 
-    async def _judged(self, judge: Lane, row: Row, answer: Answer) -> Score:
+    async def _judged(self, judge: Lane, row: Row, answer: Answer) -> Score | None:
+        """None when the batch ends before the judge could be asked."""
         from litellm_skill import grading
 
         planner, prompt = self.judging(row, answer.text)
         asked = await self._asked(judge, prompt, planner)
         if asked:
             judge.count(asked[0])
-        fault = asked[0].fault if asked else judge.given_up or self.fault
+        elif judge.given_up is None:
+            return None
+        fault = asked[0].fault if asked else judge.given_up
         said = grading.read(asked[0].parsed) if asked and fault is None else None
         if said is None:
             return Score(None, judge.name, fault.message if fault else "the judge's reply is of no use")
@@ -208,28 +227,34 @@ class Works:
         scored = vars(score) if score else None
         own = {"id": row.id, "model": lane.name}
         document = dict([status, *own.items(), *rest]) | {"row": row.digest, "expected": row.expected, "score": scored}
+        self._record(document)
+        lane.count(answer)
+
+    def _record(self, document: dict[str, Any]) -> None:
         line = json.dumps(document, ensure_ascii=False)
         if self.console.redact(line) != line:
             line = json.dumps(screen.redact_values(document, self.console.secrets), ensure_ascii=False)
-        self.records.write(line)
-        self.tally.take(document)
-        lane.count(answer)
+        self.tally.take(document, self.records.write(line))
 
 
 class _NoMoney(LimitReached):
     """For one more call."""
 
 
-def todo(rows: Iterator[Row], model: str, tally: Tally, *, again: bool) -> Iterator[Row]:
-    """Those without an answer of the model; failed ones only ``again``. Raises BadInput for a row that is not what was
-    answered under its id."""
+def todo(rows: Iterator[Row], model: str, tally: Tally, *, scored: bool, again: bool) -> Iterator[Row]:
+    """Those without an answer of the model, or, where answers are ``scored``, whose score nobody has looked for. What
+    failed only ``again``. Raises BadInput for a row that is not what was answered under its id."""
     for row in rows:
         found = tally.find(row.id, model)
-        if found and found[1] != row.digest:
+        if found and found.digest != row.digest:
             what = f"line {row.line}: the row {row.id!r} is not what --out holds a result of"
             raise BadInput(what, "give it another id, or the batch another --out")
-        if found is None or (again and not found[0]):
+        if found is None or (again and not found.ok) or (scored and found.ok and _wants_score(row, found, again)):
             yield row
+
+
+def _wants_score(row: Row, found: Found, again: bool) -> bool:
+    return row.expected is not None and not found.scored and (again or not found.tried)
 
 
 def _drop(_: str) -> None:

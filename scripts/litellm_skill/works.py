@@ -151,7 +151,7 @@ class Works:
         except Fault as fault:
             answer = Answer(lane.name, fault=fault)
         finally:
-            self.purse.settle(hold, answer.cost_usd, billed=answer.billed)
+            self.purse.settle(hold, answer.spent_usd, billed=answer.billed)
         if isinstance(answer.fault, Interrupted):
             raise asyncio.CancelledError
         return answer, planned.conversation

@@ -106,8 +106,17 @@ def test_nothing_is_sent_by_a_dry_run(run: Run, wires: ProviderServer) -> None:
     outcome = run("compare_models", "hi", *ALL, "--dry-run", "--json")
     assert (outcome.code, len(document(outcome)["models"]), wires.requests) == (0, 3, ())
     assert document(outcome)["likely_usd"] is None  # of models without a price
+    assert document(outcome)["not_in_the_sum"] == []
     outcome = run("compare_models", "hi", "--demo", "--dry-run")
     assert outcome.stdout.endswith("\ntogether  likely 0 USD, at most 0 USD\nNothing was sent.\n")
+    judged = ("--judge", "openai/judge", "--council")
+    outcome = run("compare_models", "hi", *ALL, *judged, "--dry-run")
+    later = [
+        f"then      {flag}: reads the answers, and is not in the sum\n"
+        for flag in ("--judge openai/judge", "--council")
+    ]
+    assert outcome.stdout.endswith("".join([*later, "Nothing was sent.\n"]))
+    assert wires.requests == ()
 
 
 def test_under_an_agent(run: Run, wires: ProviderServer, monkeypatch: pytest.MonkeyPatch) -> None:

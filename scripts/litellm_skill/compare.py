@@ -83,11 +83,13 @@ class _Panel:
         missing = [{"model": seat.label, "error": seat.fault.message} for seat in seats if seat.fault]
         if self.console.json:
             together = {name: report.sum_usd(one[name] for one in documents) for name in ("likely_usd", "worst_usd")}
-            self.console.document({"status": "dry_run", "models": documents, "missing": missing, **together})
+            document = {"status": "dry_run", "models": documents, "missing": missing, **together}
+            self.console.document({**document, "not_in_the_sum": judging.later(self.args)})
             return 0
         texts = [*map(report.plan_text, plans), report.plans_text(plans)]
         lines = [f"missing   {one['model']}: {one['error']}\n" for one in missing]
-        self.console.show("\n".join([*texts, *lines]) + "Nothing was sent.\n")
+        then = [f"then      {flag}: reads the answers, and is not in the sum\n" for flag in judging.later(self.args)]
+        self.console.show("\n".join([*texts, *lines]) + "".join([*then, "Nothing was sent.\n"]))
         return 0
 
     def make(self) -> int:

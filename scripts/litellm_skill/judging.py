@@ -34,6 +34,12 @@ def check(args: argparse.Namespace, planner: Planner) -> None:
         planner.check(name)
 
 
+def later(args: argparse.Namespace) -> list[str]:
+    """Flags whose calls begin with the answers: what they cost cannot be told before."""
+    flags = {"--judge": args.judge, "--council": args.council, "--synthesize": args.synthesize}
+    return [name if asked is True else f"{name} {asked}" for name, asked in flags.items() if asked]
+
+
 def left_out(args: argparse.Namespace, why: Fault) -> Judged:
     """Of what was asked for, that nothing came of it."""
     return {name: {"error": error_object(why)} for name in _wanted(args)}, []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import ModuleType
@@ -21,73 +21,13 @@ from litellm_skill.gateway.attempt import Question, attempt
 from litellm_skill.gateway.limits import Limits
 from litellm_skill.gateway.minute import MinuteFull
 from litellm_skill.gateway.reply import Received
-from litellm_skill.tools import ToolCall
+from litellm_skill.gateway.terms import FollowUp, Further, Gate, Listener, Patience, Reply
 
 PARAGRAPH = "\n\n"  # between what a model says before and after its tools ran
 TICK = 0.25  # seconds
-# Another model helps against everything but these: what we did wrong, a refusal by policy, the user's own stop.
 LOST = "an earlier attempt may have been billed, too: that is not in the cost of this answer"
+# Another model helps against everything but these: what we did wrong, a refusal by policy, the user's own stop.
 NO_FALLBACK = (faults.BadInput, faults.PolicyRefusal, Interrupted)
-
-
-@dataclass(frozen=True)
-class Patience:
-    """Seconds: ``timeout`` over everything; ``heartbeat`` of silence, after which a line says that it still waits
-    (Gemini CLI ends a command that is silent for 300). ``retries``: per model. ``max_usd``: for the sum of all.
-    ``sits_out``: whether a rate limit is waited for here, or told at once to a caller who has other calls to slow down.
-    """
-
-    timeout: float = 100.0
-    heartbeat: float = 30.0
-    retries: int = 2
-    max_usd: float | None = None
-    strict_parameters: bool = False
-    sits_out: bool = True
-
-
-@dataclass(frozen=True)
-class Listener:
-    """``text`` gets each piece of the answer as it comes, ``note`` a line for every wait; ``redact`` takes keys out of
-    what a provider said; ``tick`` is called four times a second, if it is given."""
-
-    text: Callable[[str], None]
-    note: Callable[[str], None]
-    redact: Callable[[str], str]
-    tick: Callable[[], None] | None = None
-
-
-@dataclass(frozen=True)
-class Gate:
-    """Rate limits that are kept elsewhere. ``admit``: seconds to sleep before a question may be sent, of at most the
-    seconds given; raises LimitReached. ``used``: the tokens it took. ``rest``: seconds that a deployment must rest
-    before it takes so many tokens, 0 when it may at once; not asked where the Redis at ``redis_url`` counts."""
-
-    admit: Callable[[Question, float], float]
-    used: Callable[[Question, Usage], None]
-    rest: Callable[[Deployment, int], float]
-    redis_url: str | None = None
-
-
-@dataclass(frozen=True)
-class Reply:
-    """A whole reply. ``message``: what a further request must repeat of it."""
-
-    text: str
-    calls: tuple[ToolCall, ...]
-    message: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Further:
-    """Messages to add before the model is asked again. ``instead``: its next reply takes the place of this one, not a
-    place after it."""
-
-    messages: Sequence[Mapping[str, Any]]
-    instead: bool = False
-
-
-# What to say to a reply, or None when it is the last one. May raise a Fault.
-FollowUp = Callable[[Reply], Awaitable[Further | None]]
 
 
 async def ask(

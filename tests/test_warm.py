@@ -298,8 +298,11 @@ def test_ctrl_z_and_ctrl_c_on_a_terminal(skill: WarmSkill) -> None:
 
 # A shell with job control, for one job: it says how it stopped, waits for a key, brings it back, says how it ended.
 SHELL = """
-import os, signal, sys
+import os, signal, sys, termios
 signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+modes = termios.tcgetattr(0)
+modes[3] |= termios.NOFLSH  # else a signal's key drops what the terminal has not shown yet
+termios.tcsetattr(0, termios.TCSANOW, modes)
 job = os.fork()
 if not job:
     os.setpgid(0, 0)

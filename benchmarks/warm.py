@@ -30,6 +30,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = ROOT / "scripts" / "call_model.py"
 HANGS = 300.0  # seconds; far above what a cold call takes on a busy machine
+SHARES = (50, 99, 99.9)  # percent
 HARM = 100  # one call of so many is interrupted or killed; of ten times as many one loses its worker
 # As of a cold run: interrupted before Python had begun, before the command had, and at work.
 ENDS = {"interrupt": (1, -signal.SIGINT, 130), "kill": (-signal.SIGKILL,)}
@@ -76,6 +77,7 @@ class Trial:
         self.server = server
         self.wrong: list[str] = []
         self.seen: collections.Counter[str] = collections.Counter()
+        self.seconds: list[float] = []
         self.lock = threading.Lock()
         places = {f"XDG_{name}_HOME": str(home / name.lower()) for name in ("STATE", "CONFIG")}
         for place in (*places.values(), str(home / "run")):
@@ -97,6 +99,7 @@ class Trial:
         return subprocess.Popen(command, text=True, env=self.environ, **pipes)
 
     def call(self, number: int, harm: str = "") -> None:
+        began = time.monotonic()
         process = self.start(number)
         try:
             if harm:
@@ -107,6 +110,7 @@ class Trial:
             process.kill()
             self.complain(f"call {number} hung {harm}")
             return
+        self.seconds.append(time.monotonic() - began)
         self.judge(number, harm, process.returncode, stdout, stderr)
 
     def harm(self, process: subprocess.Popen[str], harm: str) -> None:
@@ -155,6 +159,7 @@ def main() -> None:
         try:
             trial.serve()
             calls(trial, args.calls, args.jobs)
+            print(spread(trial.seconds), flush=True)
             trial.serve()  # the last one was killed, perhaps
             if args.burst:
                 burst(trial, args.calls, args.burst)
@@ -198,6 +203,13 @@ def report(trial: Trial, number: int, harm: str, began: float) -> None:
         each = 1000 * (used.ru_utime + used.ru_stime) / (number + 1)
         rate = (number + 1) / (time.monotonic() - began)
         print(f"{number + 1} calls, {rate:.1f} a second, callers' CPU {each:.1f} ms each", flush=True)
+
+
+def spread(seconds: list[float]) -> str:
+    """By nearest rank. Those that lost their worker run cold."""
+    ranked = sorted(seconds)
+    parts = [f"{share:g} %: {ranked[min(len(ranked) - 1, int(len(ranked) * share / 100))]:.2f}" for share in SHARES]
+    return f"seconds until a call had ended: {', '.join(parts)}, slowest: {ranked[-1]:.2f}"
 
 
 def burst(trial: Trial, first: int, count: int) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Outcome
+from conftest import KEYS, Outcome
 from provider_server import ProviderServer, Reply, Usage
 
 Run = Callable[..., Outcome]
@@ -171,6 +171,25 @@ def test_a_synthesis(run: Run, wires: ProviderServer) -> None:
     assert sorted(found["synthesis"]["consensus"][0]["models"]) == sorted(NAMES[:2])
     asked = json.dumps(wires.requests[-1].body)
     assert "claude-test" not in asked
+
+
+def test_a_key_in_what_a_judge_says_is_shown_and_kept_nowhere(run: Run, wires: ProviderServer) -> None:
+    key = KEYS["OPENAI_API_KEY"]
+    merged = {
+        "answer": f"both say {key}",
+        "consensus": [{"point": f"the key is {key}", "letters": ["A", "B"]}],
+        "contradictions": [],
+        "only_one": [{"point": f"quickly, with {key}", "letter": "A"}],
+        "not_covered": [f"whose {key} is"],
+    }
+    wires.reply(Reply(text="yes"), Reply(text=json.dumps(merged)), path=CHAT)
+    wires.reply(Reply(text="yes, quickly"), path=MESSAGES)
+    argv = ["--synthesize", NAMES[0], "--sequential", "--html", "page.html", "--json"]
+    outcome = run("compare_models", "hi", *ALL[:4], *argv)
+    assert document(outcome)["synthesis"]["only_one"][0]["point"] == "quickly, with [key]"
+    kept = [path.read_bytes() for path in Path(os.environ["XDG_STATE_HOME"]).rglob("*") if path.is_file()]
+    assert len(kept) > 1
+    assert key.encode() not in b"".join([outcome.stdout.encode(), Path("page.html").read_bytes(), *kept])
 
 
 JUDGING = ("--judge", "openai/judge", "--synthesize", "openai/merge")

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 from litellm_skill import redaction, secret_rules
@@ -65,13 +66,13 @@ class Finding:
     line: int
 
 
-def redact_values(document: object, secrets: Sequence[str]) -> object:
-    """A JSON document with every secret in its values written as ``[key]``; its names are ours."""
+def redact_values(document: Any, secrets: Sequence[str]) -> Any:
+    """What json.dumps takes, with every secret in its values written as ``[key]``; its names are ours."""
     if isinstance(document, str):
         return redact(document, secrets)
     if isinstance(document, dict):
         return {name: redact_values(value, secrets) for name, value in document.items()}
-    if isinstance(document, list):
+    if isinstance(document, list | tuple):
         return [redact_values(value, secrets) for value in document]
     return document
 

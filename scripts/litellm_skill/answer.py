@@ -137,8 +137,10 @@ def envelope(answer: Answer, sent: Conversation | None) -> dict[str, Any]:
 
 def restored(document: Mapping[str, Any]) -> Answer:
     """The answer that an envelope tells of."""
-    names = ("model_used", "provider", "endpoint_host", "text", "reasoning", "parsed", "finish_reason", "cost_usd")
-    names += ("cost_source", "latency_s", "first_token_s", "run_id", "thread", "result_file")
+    names = (
+        *("model_used", "provider", "endpoint_host", "text", "reasoning", "parsed", "finish_reason", "cost_usd"),
+        *("cost_source", "latency_s", "first_token_s", "run_id", "thread", "result_file"),
+    )
     return Answer(
         model_requested=document["model_requested"] or "",
         **{name: document[name] for name in names},

@@ -172,11 +172,13 @@ def _try_git(folder: str | Path, *arguments: str, limit: int = _GIT_ANSWER) -> t
         raise NotSetUp("git was not found", f"install git, or {_INSTEAD}")
     complaints: list[bytes] = []
     command = [git, "--no-pager", "-C", str(folder), *_GIT_CONFIG, *arguments]
-    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, env=os.environ | _GIT_ENVIRONMENT, **pipes) as process:
+    environ, pipe = os.environ | _GIT_ENVIRONMENT, subprocess.PIPE
+    with subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe) as process:
         timer = threading.Timer(_GIT_SECONDS, process.kill)
         timer.start()
-        listener = threading.Thread(target=lambda: complaints.extend(process.stderr), daemon=True)
+        assert process.stdout is not None
+        assert process.stderr is not None
+        listener = threading.Thread(target=complaints.extend, args=(process.stderr,), daemon=True)
         listener.start()  # not into a file: a sandbox may leave no folder for one
         try:
             output = process.stdout.read(limit + 1)

@@ -69,7 +69,7 @@ def one(
 
 def _begun(text: str) -> list[list[str]]:
     try:
-        rows = json.loads(text)
+        rows: list[list[str]] = json.loads(text)
         if all(len(row) == 4 and all(isinstance(part, str) for part in row) for row in rows):
             return rows
     except (ValueError, TypeError):

@@ -117,10 +117,10 @@ class Chooser:
         at_home = providers.get(re.split("[/:]", asked)[0]).port is not None
         if at_home and asked not in (proxy.models or {}):
             return None
-        if proxy.models is None:
-            found = asked if "/" in asked or not ids or not self._is_another_name(asked) else ids[0]
-        else:
+        if proxy.models is not None:
             found = proxy.name_of(asked, ids)
+        else:
+            found = asked if "/" in asked or not ids or not self._is_another_name(asked) else ids[0]
         why = None
         if found is None:
             found, why = self._in_place_of(asked, proxy)

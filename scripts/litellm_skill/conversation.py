@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from litellm_skill.prompt import Prompt, SentFile, estimate_tokens
+from litellm_skill.attachments import SentFile
+from litellm_skill.prompt import Prompt, estimate_tokens
 
 Message = Mapping[str, Any]
 # What every vendor takes. Reasoning blocks and signatures are left out: only the vendor that made them can read them.

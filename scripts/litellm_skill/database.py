@@ -170,8 +170,7 @@ def _told(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def _unusable(error: Exception) -> NotSetUp:
-    known = isinstance(error, OSError) and error.strerror
-    what = f"{error.filename}: {error.strerror}" if known else str(error)
+    what = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.strerror else str(error)
     return NotSetUp(f"no history: {what}", f"$XDG_STATE_HOME names another place; {OFF}")
 
 
@@ -286,7 +285,7 @@ def _raw(path: Path) -> sqlite3.Connection:
 
 
 def _version(connection: sqlite3.Connection) -> int:
-    return connection.execute("PRAGMA user_version").fetchone()[0]
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
@@ -342,7 +341,8 @@ def _sound(path: Path) -> bool:
 
     with contextlib.closing(_raw(path)) as connection:
         try:
-            return connection.execute("PRAGMA integrity_check(1)").fetchone()[0] == "ok"
+            verdict: str = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+            return verdict == "ok"
         except sqlite3.DatabaseError as error:
             if _code(error) in (CORRUPT, NOTADB):
                 return False

@@ -199,7 +199,8 @@ def _proxy(parts: SplitResult) -> SplitResult | None:
     """The HTTP proxy that the environment names for this address; none for a server on this machine."""
     if _on_this_machine(str(parts.hostname)) or not any(name.lower().endswith("_proxy") for name in os.environ):
         return None
-    from urllib.request import getproxies_environment, proxy_bypass_environment
+    # Undocumented, but alike on all systems, unlike proxy_bypass.
+    from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
 
     found = getproxies_environment()
     address = found.get(parts.scheme) or found.get("all")

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeGuard
 
 from litellm_skill import access, catalog, download, price, pricetable, providers
 from litellm_skill.access import Access
@@ -129,12 +129,13 @@ def _told(model: Model, shown: Any) -> Model:
     told = replace(model, context=window) if window else model
     if not isinstance(abilities, list):
         return told
-    can = {field: name in abilities for field, name in _OLLAMA_WORDS.items()}
-    mode = EMBEDDING if "embedding" in abilities and "completion" not in abilities else model.mode
-    return replace(told, mode=mode, **can)
-
-
-_OLLAMA_WORDS = {"vision": "vision", "tools": "tools", "reasoning": "thinking"}
+    return replace(
+        told,
+        mode=EMBEDDING if "embedding" in abilities and "completion" not in abilities else model.mode,
+        vision="vision" in abilities,
+        tools="tools" in abilities,
+        reasoning="thinking" in abilities,
+    )
 
 
 def _shown(address: str, model: str, patience: float = PATIENCE_ASKED) -> Any:
@@ -174,7 +175,7 @@ def _embeds(name: str) -> bool:
     return "embed" in name.lower()
 
 
-def _is_name(value: Any) -> bool:
+def _is_name(value: Any) -> TypeGuard[str]:
     return isinstance(value, str) and 0 < len(value.strip()) <= MAX_NAME
 
 
@@ -252,7 +253,7 @@ def _behind(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _least(one: Model, other: Model) -> Model:
     """What holds of both deployments."""
-    flags = {name: _both(getattr(one, name), getattr(other, name)) for name in catalog.ABILITIES}
+    flags: dict[str, Any] = {name: _both(getattr(one, name), getattr(other, name)) for name in catalog.ABILITIES}
     return replace(
         one,
         context=_smaller(one.context, other.context),

@@ -131,11 +131,15 @@ class Evidence:
         return self._at(finding, found)
 
     def _at(self, finding: Finding, found: _Found) -> Finding:
-        last = found.end[0]
         finding = replace(
             finding,
-            **{"verified": True, "line": found.start[0], "end_line": max(last, found.start[0]), "side": found.side},
-            **{"match": found.how, "start": found.start, "end": found.end},
+            verified=True,
+            line=found.start[0],
+            end_line=max(found.start[0], found.end[0]),
+            side=found.side,
+            match=found.how,
+            start=found.start,
+            end=found.end,
         )
         if not self._has_diff:
             return finding

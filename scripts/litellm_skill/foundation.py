@@ -6,6 +6,7 @@ runs on Python 3.8 with the standard library alone. Nothing is installed, nothin
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -57,7 +58,7 @@ def examine() -> list[list[str]]:
 
 def _tell(checks: list[list[str]], *, as_json: bool) -> int:
     """Of a machine that has no packages yet."""
-    if sys.stdout is not None:  # closed by the caller
+    if isinstance(sys.stdout, io.TextIOWrapper):  # None: closed by the caller
         sys.stdout.reconfigure(errors="backslashreplace")
     if as_json:
         rows = [{"subject": check[0], "status": check[1], "what": check[2], "fix": check[3]} for check in checks]

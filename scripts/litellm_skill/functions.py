@@ -23,6 +23,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def _arguments(function: Callable[..., Any]) -> TypeAdapter[Any]:
     def passed(*args: Any, **kwargs: Any) -> Any:
         return args, kwargs
 
-    return TypeAdapter(passed)
+    return TypeAdapter(passed)  # type: ignore[arg-type]  # pydantic takes functions, and does not declare it
 
 
 def _schema(arguments: TypeAdapter[Any]) -> dict[str, Any]:
@@ -133,8 +134,10 @@ def _schema(arguments: TypeAdapter[Any]) -> dict[str, Any]:
         def field_title_should_be_set(self, _: Any) -> bool:
             return False
 
-    schema = json.dumps(arguments.json_schema(schema_generator=Untitled))
-    return json.loads(schema, parse_constant=str)  # JSON has no infinity, of a default; pydantic reads its name
+    text = json.dumps(arguments.json_schema(schema_generator=Untitled))
+    # JSON has no infinity, of a default; pydantic reads its name.
+    schema: dict[str, Any] = json.loads(text, parse_constant=str)
+    return schema
 
 
 def _functions(file: str, number: int) -> list[Function]:
@@ -254,6 +257,8 @@ def _take_streams() -> tuple[BinaryIO, BinaryIO]:
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2, 1)
+    assert isinstance(sys.stdout, TextIOWrapper)
+    assert isinstance(sys.stderr, TextIOWrapper)
     sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
     sys.stderr.reconfigure(encoding="utf-8", errors="backslashreplace")
     return requests, results

@@ -231,7 +231,7 @@ class History:
         return (self._pragma("page_count") - self._pragma("freelist_count")) * self._pragma("page_size")
 
     def _pragma(self, name: str) -> int:
-        return self.connection.execute(f"PRAGMA {name}").fetchone()[0]
+        return int(self.connection.execute(f"PRAGMA {name}").fetchone()[0])
 
     def _busy(self, thread: str) -> str | None:
         sql = f"SELECT {SHORT} FROM runs WHERE thread = ? AND status = 'running'"
@@ -272,9 +272,9 @@ class History:
 
 def _run(row: tuple[Any, ...]) -> Run:
     """Of the columns ``SHORT``."""
-    *first, pid, birth, until = row
-    owner = None if birth is None else Process(pid, birth)
-    run = Run(*first, process=owner, until=until, alive=False)
+    known = dict(zip(SHORT.split(", "), row, strict=True))
+    pid, birth = known.pop("pid"), known.pop("birth")
+    run = Run(**known, process=None if birth is None else Process(pid, birth), alive=False)
     return replace(run, alive=_lives(run)) if run.status == "running" else run
 
 
@@ -304,9 +304,13 @@ def _beginning(messages: Sequence[Message]) -> str:
 
 
 def _json(value: Any) -> str:
-    """Lone surrogates, which SQLite could not store, as JSON escapes."""
-    return _plain(json.dumps(value, ensure_ascii=False))
+    return _storable(json.dumps(value, ensure_ascii=False))
 
 
 def _plain(value: Any) -> Any:
-    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+    return _storable(value) if isinstance(value, str) else value
+
+
+def _storable(text: str) -> str:
+    """Lone surrogates, which SQLite could not store, as JSON escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -105,7 +105,7 @@ class Journal:
         found = self._use(what)
         if self._lost:
             raise BadInput(f"no conversation can be read: {self._lost.message}", "ask without --continue or --thread")
-        return found
+        return nothing if found is None else found
 
     def envelopes(self, script: str) -> Iterator[dict[str, Any]]:
         """Of the finished runs of one script; none when nothing is kept."""
@@ -133,7 +133,10 @@ class Journal:
         if run:
             self._use(lambda history: history.take_over(run.id))
             for id in self._reserved:
-                self._use(lambda history, id=id: ledger.take_over(history.connection, id))
+                self._take_over_one(id)
+
+    def _take_over_one(self, id: str) -> None:
+        self._use(lambda history: ledger.take_over(history.connection, id))
 
     def piece(self, text: str) -> None:
         """Streamed text, written four times a second; ``write`` must be called now and then."""
@@ -207,8 +210,11 @@ class Journal:
     def _settle(self, usd: float | None) -> None:
         """``None``: not known, so that all that was reserved counts."""
         for id in self._reserved or ([self._run.id] if self._run and usd else []):
-            self._use(lambda history, id=id, usd=usd: ledger.settle(history.connection, id, usd))
+            self._settle_one(id, usd)
             usd = usd and 0.0  # all of it stands with the first
+
+    def _settle_one(self, id: str, usd: float | None) -> None:
+        self._use(lambda history: ledger.settle(history.connection, id, usd))
 
     def admit(self, model: Model, prompt_tokens: int, output_limit: int | None, patience: float) -> float:
         """Seconds to sleep before the next request to this model. Raises LimitReached when ``patience`` (seconds) is

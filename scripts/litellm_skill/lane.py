@@ -44,7 +44,7 @@ class Lane:
         wait = self.throttle.limited(entered, limit.retry_after, tries) if limit else None
         if not limit and not (fault and fault.retryable):
             self.throttle.succeeded()
-        if wait is None or limit is not fault or not limit.retryable:
+        if limit is None or wait is None or limit is not fault or not limit.retryable:
             return None
         return wait * random.uniform(1.0, 1.25)
 

@@ -9,11 +9,12 @@ TYPE_CHECKING = False  # see launch.py
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-end = os._exit  # a child of the warm worker first says the code to its caller
+end: Callable[[int], object] = os._exit  # a child of the warm worker first says the code to its caller
 
 
 def leave(main: Callable[[], int | None]) -> None:
     """Run ``main`` and leave the process with its code. Does not return."""
+    code: str | int | None
     try:
         code = main()
     except SystemExit as leaving:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from litellm_skill import attachments, changes, intake, screen, sources
 from litellm_skill.attachments import Attachment, SentFile
@@ -61,14 +62,14 @@ class Material:
 
     def _sent(self, part: Sequence[Source]) -> tuple[SentFile, ...]:
         names = [self.diff if source.diff else source.path for source in part]
-        names = [*([self.conventions.name] if self.conventions else []), *(name for name in names if name)]
-        return tuple(self.files[name] for name in dict.fromkeys(names))
+        sent = [*([self.conventions.name] if self.conventions else []), *(name for name in names if name)]
+        return tuple(self.files[name] for name in dict.fromkeys(sent))
 
 
 def read(args: argparse.Namespace, rules: Policy, console: Console) -> tuple[Material, Extras]:
     """Raises BadInput when there is nothing to review, or what cannot be; SecretFound."""
     prompt = words()["focus"] if args.prompt is None and args.prompt_file is None else args.prompt
-    alone = {"prompt": prompt, "file": [], "diff": False, "diff_base": None}
+    alone: dict[str, Any] = {"prompt": prompt, "file": [], "diff": False, "diff_base": None}
     asked, extras = intake.read(argparse.Namespace(**{**vars(args), **alone}), rules, console)
     here, allowed = Path.cwd(), tuple(args.allow_path)
     attached = _texts(attachments.read_files(tuple(args.file), here, FILE_BYTES, allowed))
@@ -96,12 +97,13 @@ def read(args: argparse.Namespace, rules: Policy, console: Console) -> tuple[Mat
     return material, extras
 
 
-def _texts(found: Sequence[Attachment] | object) -> list[tuple[Part, SentFile]]:
+def _texts(found: Iterable[Attachment]) -> list[tuple[Part, SentFile]]:
     """Raises BadInput for an image or a PDF."""
-    pairs = [(one.content, one.sent) for one in found]  # type: ignore[attr-defined]
-    for content, sent in pairs:
-        if not isinstance(content, Part):
-            raise BadInput(f"{sent.path} is no text, and only text can be reviewed", "leave it out")
+    pairs: list[tuple[Part, SentFile]] = []
+    for one in list(found):  # all are read first: a secret among them is refused before an image is
+        if not isinstance(one.content, Part):
+            raise BadInput(f"{one.sent.path} is no text, and only text can be reviewed", "leave it out")
+        pairs.append((one.content, one.sent))
     return pairs
 
 

@@ -31,8 +31,10 @@ from litellm_skill.settings import user_directory
 NAME = "models.yaml"
 MAX_BYTES = 1_000_000
 # LiteLLM's, without those that need a proxy (types/litellm_params.py, 1.106.2).
-STRATEGIES = ("simple-shuffle", "least-busy", "latency-based-routing", "cost-based-routing")
-STRATEGIES += ("usage-based-routing", "usage-based-routing-v2")
+STRATEGIES = (
+    *("simple-shuffle", "least-busy", "latency-based-routing", "cost-based-routing"),
+    *("usage-based-routing", "usage-based-routing-v2"),
+)
 _ROUTING = ("routing_strategy", "cooldown_time", "allowed_fails")
 _LIMITS = ("rpm", "tpm", "max_parallel_requests")
 _TEXTS = ("api_key", "api_base", "custom_llm_provider")
@@ -203,9 +205,9 @@ def _text(path: Path, *, trusted: bool) -> str | None:
 def _check_owner(path: Path, status: os.stat_result) -> None:
     """The file's, its folder's and, if it is one, the link's."""
     folder = path.parent.stat()
-    for place, what in ((status, path), (folder, path.parent), (path.lstat(), path)):
+    for place, name in ((status, path), (folder, path.parent), (path.lstat(), path)):
         if place.st_uid not in (os.getuid(), 0):
-            raise Forbidden(f"{what} belongs to another user ({place.st_uid}): it is not used", "move it away")
+            raise Forbidden(f"{name} belongs to another user ({place.st_uid}): it is not used", "move it away")
     if status.st_mode & 0o022:
         raise Forbidden(f"others than its owner may write {path}: it is not used", f"chmod go-w {path}")
     if folder.st_mode & stat.S_IWOTH and not folder.st_mode & stat.S_ISVTX:

@@ -21,7 +21,7 @@ from __future__ import annotations
 import os
 import stat
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -139,6 +139,7 @@ def _read(path: Path) -> Rules | None:
         document = tomllib.loads(content.decode("utf-8-sig"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise _malformed(path, f"it is not TOML: {error}") from None
+    known: dict[str, Callable[[Path, str, Any], Any]]
     known = {"models": _globs, "hosts": _globs} | dict.fromkeys(_FLAGS, _flag)
     if unknown := sorted(document.keys() - known.keys()):
         raise _malformed(path, f"unknown key {unknown[0]!r}; known are {', '.join(known)}")

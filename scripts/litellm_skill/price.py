@@ -71,7 +71,8 @@ def _thresholds(row: Mapping[str, Any]) -> list[Tier]:
 
 def _tier(row: Mapping[str, Any], suffix: str, above_tokens: int) -> Tier:
     def rate(key: str) -> float | None:
-        return row.get(key + suffix, row.get(key))
+        stated: float | None = row.get(key + suffix, row.get(key))
+        return stated
 
     return Tier(
         input=rate("input_cost_per_token") or 0.0,
@@ -102,7 +103,8 @@ def stated(value: object) -> Price:
     rates = {key: _number(value, key) * usd / _MILLION for key in value.keys() - {"currency", "usd_per_unit"}}
     if not {"input", "output"} <= rates.keys():
         raise ValueError("needs both input and output")
-    return Price(**rates, source="user")
+    cached, reasoning = rates.get("cached_input"), rates.get("reasoning_output")
+    return Price(rates["input"], rates["output"], cached, reasoning, source="user")
 
 
 def _usd_per_unit(value: Mapping[str, Any]) -> float:

@@ -118,7 +118,8 @@ def _of_a_call() -> Mapping[str, list[str]]:
     with open(reader, encoding="utf-8") as pipe:
         said = pipe.read()
     os.waitpid(child, 0)
-    return json.loads(said)
+    example: Mapping[str, list[str]] = json.loads(said)
+    return example
 
 
 def _example() -> Mapping[str, list[str]]:

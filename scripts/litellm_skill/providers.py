@@ -90,7 +90,7 @@ def vendor_of_address(address: str | None) -> str:
     host = urlsplit(address or "").hostname or ""
     for vendor, row in _data()["vendors"].items():
         if any(host == known or host.endswith("." + known) for known in row["hosts"]):
-            return vendor
+            return str(vendor)
     return ""
 
 
@@ -99,7 +99,7 @@ def vendor_of_name(model: str) -> str:
     for part in reversed(model.lower().split("/")):
         for vendor, row in _data()["vendors"].items():
             if part.startswith(tuple(row["names"])):
-                return vendor
+                return str(vendor)
     return ""
 
 

@@ -124,9 +124,10 @@ def _is_litellm(address: str) -> bool:
     """By the sign of life that a LiteLLM proxy gives everybody (1.106.2, proxy/health_endpoints)."""
     root = address.rstrip("/").removesuffix("/v1")
     try:
-        return download.fetch_json(Request(f"{root}/health/liveliness", SECONDS, MAX_BYTES)) == "I'm alive!"
+        said: object = download.fetch_json(Request(f"{root}/health/liveliness", SECONDS, MAX_BYTES))
     except Fault:
         return False
+    return said == "I'm alive!"
 
 
 def _silent(way: Access, fault: Fault, fix: str = "") -> Check:

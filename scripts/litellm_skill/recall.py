@@ -205,7 +205,7 @@ def _cancel(history: History, id: str, console: Console) -> int:
     kept = find(history, id)
     if not history.find(id, os.getcwd(), elsewhere=False):
         raise BadInput("nothing was asked in this folder", f"the newest elsewhere: {command('--cancel', kept.id)}")
-    if kept.alive and process.alive(kept.process) is None:
+    if kept.alive and kept.process and process.alive(kept.process) is None:
         what = f"run {kept.id} cannot be stopped from here: it works on another machine or in a container, if at all"
         raise NotSetUp(what, "cancel it there")
     kept = stop(history, kept)
@@ -224,7 +224,7 @@ def stop(history: History, kept: Kept) -> Kept:
     deadline = time.monotonic() + CANCELLED
     told = False
     while kept.finished is None and kept.alive and time.monotonic() < deadline:
-        if not told and process.alive(kept.process):
+        if not told and kept.process and process.alive(kept.process):
             with suppress(ProcessLookupError):  # it has just ended
                 os.kill(kept.process.pid, signal.SIGTERM)
             told = True

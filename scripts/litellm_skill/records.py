@@ -148,11 +148,11 @@ def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterato
     for name in sorted({*found, *wanted}):
         if found.get(name) == wanted.get(name):
             continue
-        inner = (found.get(name), wanted.get(name))
-        if all(isinstance(value, dict) for value in inner):
-            yield from _differences(*inner)
+        before, now = found.get(name), wanted.get(name)
+        if isinstance(before, dict) and isinstance(now, dict):
+            yield from _differences(before, now)
         else:
-            yield f"{name} {_short(inner[0])}, now {_short(inner[1])}"
+            yield f"{name} {_short(before)}, now {_short(now)}"
 
 
 def _short(value: Any) -> str:
@@ -180,7 +180,7 @@ def _lock(file: BinaryIO, path: Path) -> None:
             import msvcrt
 
             file.seek(LOCKED_AT)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]  # Windows alone has it
         else:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

@@ -15,7 +15,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
@@ -144,7 +144,7 @@ def _fork(start: Callable[[], None], work: Callable[[], int], writers: list[int]
 
 
 def _beget(
-    start: Callable[[], None], work: Callable[[], int], writers: list[int], told: int, mask: set[signal.Signals]
+    start: Callable[[], None], work: Callable[[], int], writers: list[int], told: int, mask: Iterable[int]
 ) -> None:
     """Make the worker, whose end of the pipe is closed here."""
     try:
@@ -158,7 +158,7 @@ def _beget(
 
 
 def _leave_the_family(
-    start: Callable[[], None], work: Callable[[], int], writers: list[int], told: int, mask: set[signal.Signals]
+    start: Callable[[], None], work: Callable[[], int], writers: list[int], told: int, mask: Iterable[int]
 ) -> None:
     """Does not return, in either process: the child ends at once, and its own child is the worker."""
     try:
@@ -170,7 +170,7 @@ def _leave_the_family(
 
 
 def _live(
-    start: Callable[[], None], work: Callable[[], int], writers: list[int], told: int, mask: set[signal.Signals]
+    start: Callable[[], None], work: Callable[[], int], writers: list[int], told: int, mask: Iterable[int]
 ) -> None:
     """The worker's whole life."""
     code = 1

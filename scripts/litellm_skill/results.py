@@ -26,7 +26,8 @@ def new_run_id() -> str:
 def open_file(run_id: str, environ: Mapping[str, str]) -> TextIO | None:
     """A new private file (0600) in the state directory, else in a private one under ``$TMPDIR``; its path is its
     ``name``. None when neither can be written, which must not cost the answer."""
-    for parent in (lambda: state_directory(environ), _temporary_directory):
+    parents: tuple[Callable[[], Path], ...] = (lambda: state_directory(environ), _temporary_directory)
+    for parent in parents:
         with contextlib.suppress(OSError):
             return _open(parent(), run_id)
     return None

@@ -7,7 +7,7 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -169,16 +169,24 @@ class _Review:
         reports = [one.result() for one in running]
         found = [findings.restored(row) for one in reports for row in one.found]
         stopped: Fault | None = Interrupted("interrupted", "ask again") if interrupted else None
-        judge, usd = None, 0.0
+        judge: dict[str, Any] | None = None
+        usd: float | None = 0.0
         if self.args.merge_judge and not stopped:
             found, fault, usd = await self._by_meaning(found, tasks, reports)
             judge = {"judge": self.args.merge_judge, "error": error_object(fault) if fault else None}
             stopped = fault if isinstance(fault, Interrupted) else None
         else:
             found = findings.merged(found)
-        seconds = time.monotonic() - began
-        more = {"judge": judge, "judge_usd": usd, "fault": stopped}
-        document = critique.document(scope, reports, found, run_id=self.run_id, seconds=seconds, **more)
+        document = critique.document(
+            scope,
+            reports,
+            found,
+            run_id=self.run_id,
+            seconds=time.monotonic() - began,
+            judge=judge,
+            judge_usd=usd,
+            fault=stopped,
+        )
         document["result_file"] = self.journal.keep(critique.text(document), self.run_id)
         return document
 
@@ -231,7 +239,7 @@ class _Review:
             "prompt": self.console.redact(self.under.asked.text),
             "date": date.today().isoformat(),
         }
-        makers = {
+        makers: dict[str, Callable[[], str]] = {
             "html": lambda: page.render("review.html.j2", view, markup=True),
             "md": lambda: page.render("review.md.j2", view, markup=False),
             "sarif": lambda: sarif.text(document),

@@ -160,9 +160,10 @@ class _Route:
 
     def _left(self, asked: Mapping[str, Inquiry]) -> float | None:
         """USD of ``--max-cost`` beside the worst case of what is ``asked``."""
-        if self.args.max_cost is None:
+        most: float | None = self.args.max_cost
+        if most is None:
             return None
-        return max(0.0, self.args.max_cost - sum(inquiry.worst_usd(one.plans) for one in asked.values()))
+        return max(0.0, most - sum(inquiry.worst_usd(one.plans) for one in asked.values()))
 
     def _inquiry(self, choice: Choice, most: float | None, how: run.Way) -> Inquiry:
         planned = self.planner.plan(choice, self.prompt, max_cost=most)

@@ -17,13 +17,17 @@ if TYPE_CHECKING:
 PACKAGE = os.path.dirname(os.path.realpath(__file__))
 SCRIPTS = os.path.dirname(PACKAGE)
 # Read by C libraries, or before anything could note that it was read. What Python reads is noted (``prime``).
-_NAMES = ("HOME", "LANG", "LANGUAGE", "GLIBC_TUNABLES", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
-_NAMES += ("XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")
+_NAMES = (
+    *("HOME", "LANG", "LANGUAGE", "GLIBC_TUNABLES", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"),
+    *("XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"),
+)
 _PREFIXES = ("LC_", "LD_", "MALLOC_", "OPENSSL_", "SSL_")
 _SECRET = ("KEY", "TOKEN", "SECRET", "PASSW", "CREDENTIAL")
 # Of /proc/PID/status; NoNewPrivs is on in the sandboxes (Landlock, seccomp) that a process enters unprivileged.
-_STATUS = ("Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp")
-_STATUS += ("Seccomp_filters", "Cpus_allowed", "Mems_allowed")
+_STATUS = (
+    *("Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp"),
+    *("Seccomp_filters", "Cpus_allowed", "Mems_allowed"),
+)
 _NICE = 16  # place in /proc/PID/stat, counted behind the name
 
 

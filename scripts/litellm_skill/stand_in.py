@@ -22,8 +22,9 @@ from litellm_skill.errand import Errand
 TYPE_CHECKING = False  # see launch.py
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from io import TextIOWrapper
     from types import CodeType
-    from typing import TextIO
+    from typing import Literal
 
 HEARS = 20.0  # seconds for the errand to come
 HESITATES = 120.0  # seconds for the caller to say go: it may have been stopped meanwhile
@@ -126,17 +127,18 @@ def _become(task: Errand, files: list[int], set_: Mapping[str, str]) -> None:
     time.tzset()
     sys.argv = task.argv
     sys.stdin, sys.stdout, sys.stderr = (_stream(number) for number in (0, 1, 2))
-    sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
+    # Final to a type checker; but this is the start of an interpreter.
+    sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr  # type: ignore[misc]
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(number, signal.SIG_IGN if number in task.ignored else signal.SIG_DFL)
     if signal.SIGINT not in task.ignored:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _stream(number: int) -> TextIO:
+def _stream(number: int) -> TextIOWrapper:
     """As the interpreter makes them. The locale is the worker's, for it is in its name."""
     own = (sys.stdin, sys.stdout, sys.stderr)[number]
-    mode = "w" if number else "r"
+    mode: Literal["w", "r"] = "w" if number else "r"
     stream = open(number, mode, encoding=own.encoding, errors=own.errors, newline="\n", closefd=False)  # noqa: SIM115
     stream.reconfigure(line_buffering=number == 2 or stream.isatty())
     return stream

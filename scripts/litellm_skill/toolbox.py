@@ -200,11 +200,16 @@ class _Process(asyncio.SubprocessProtocol):
         # -I: until the process sets its path, neither this folder nor the user's packages shadow the standard library.
         # -B: no __pycache__ beside the user's files.
         command = [sys.executable, "-I", "-B", str(PROGRAM)]
-        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), asyncio.subprocess.PIPE)
         loop = asyncio.get_running_loop()
         try:
             await loop.subprocess_exec(
-                lambda: self, *command, **pipes, env=environment(os.environ), start_new_session=True
+                lambda: self,
+                *command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env=environment(os.environ),
+                start_new_session=True,
             )
         except OSError as error:
             what = f"cannot start a process for the functions: {error.strerror}"
@@ -216,7 +221,7 @@ class _Process(asyncio.SubprocessProtocol):
             return None
         self._reply = asyncio.get_running_loop().create_future()
         body = json.dumps(question).encode()
-        self._pipes.get_pipe_transport(0).write(len(body).to_bytes(SIZE, "big") + body)
+        self._input.write(len(body).to_bytes(SIZE, "big") + body)
         return await self._reply
 
     async def how_it_ended(self) -> str:
@@ -250,7 +255,9 @@ class _Process(asyncio.SubprocessProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.SubprocessTransport)
-        self._pipes = transport
+        to_it = transport.get_pipe_transport(0)
+        assert isinstance(to_it, asyncio.WriteTransport)
+        self._pipes, self._input = transport, to_it
         self.listens = True
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:

@@ -122,7 +122,7 @@ class _Caller:
     """
 
     def __init__(self, address: str) -> None:
-        import _signal
+        import _signal  # type: ignore[import-not-found]  # signal would import enum
         import _socket
 
         self.signal = _signal

@@ -89,7 +89,8 @@ class _Course:
         self._check_price(head)
         if self.embedder.access.provider.name != DEMO:
             self.litellm = library.load()
-            self.litellm.DEFAULT_MAX_RETRIES = 0  # LiteLLM takes it in place of a max_retries of 0
+            # LiteLLM takes it in place of a max_retries of 0.
+            self.litellm.DEFAULT_MAX_RETRIES = 0  # type: ignore[attr-defined]
         reader = asyncio.ensure_future(self._send_all(head, batches))
         try:
             while not reader.done() or self.sent:
@@ -119,8 +120,8 @@ class _Course:
 
     async def _send_all(self, head: Sequence[Batch], rest: Iterator[Batch]) -> None:
         try:
-            for batch in head:
-                await self._send(batch)
+            for first in head:
+                await self._send(first)
             while self.unread and not (self.stop or self._too_late()) and (batch := await self._next(rest)):
                 await self._send(batch)
         except Fault as fault:

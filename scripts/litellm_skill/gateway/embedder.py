@@ -174,8 +174,8 @@ def _counted(document: dict[str, Any]) -> tuple[int | None, float | None]:
     count. OpenAI's wire, Gemini's, Ollama's and Cohere's."""
     usage = _of(document, "usage")
     billed = _of(_of(document, "meta"), "billed_units").get("input_tokens")
-    counts = (usage.get("prompt_tokens"), usage.get("total_tokens"), billed)
-    counts += (_of(document, "usageMetadata").get("promptTokenCount"), document.get("prompt_eval_count"))
+    counts = [usage.get("prompt_tokens"), usage.get("total_tokens"), billed]
+    counts += [_of(document, "usageMetadata").get("promptTokenCount"), document.get("prompt_eval_count")]
     tokens = next((n for n in counts if isinstance(n, int) and not isinstance(n, bool) and n > 0), None)
     return tokens, usd(usage.get("cost"))
 

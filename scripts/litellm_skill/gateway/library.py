@@ -45,8 +45,8 @@ def load() -> ModuleType:
     _name_a_temporary_folder()
     litellm = _imported()
     transport.guard()
-    litellm.suppress_debug_info = True
-    litellm.disable_token_counter = True
+    litellm.suppress_debug_info = True  # type: ignore[attr-defined]
+    litellm.disable_token_counter = True  # type: ignore[attr-defined]
     _silence()
     if not litellm.custom_provider_map:
         _register_demo(litellm)
@@ -76,7 +76,8 @@ def _imported() -> ModuleType:
         gc.enable()
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER)
-    return litellm
+    library: ModuleType = litellm
+    return library
 
 
 @contextlib.contextmanager
@@ -138,7 +139,7 @@ def _register_demo(litellm: ModuleType) -> None:
                 yield _chunk(piece)
             yield _chunk("", finish_reason="stop", usage=reply.usage)
 
-    litellm.custom_provider_map = [{"provider": DEMO, "custom_handler": DemoProvider()}]
+    litellm.custom_provider_map = [{"provider": DEMO, "custom_handler": DemoProvider()}]  # type: ignore[attr-defined]
     litellm.utils.custom_llm_setup()
 
 

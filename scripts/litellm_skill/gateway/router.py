@@ -310,7 +310,7 @@ def _row(group: str, deployment: Deployment) -> dict[str, Any]:
 
 
 def _router_class(litellm: ModuleType) -> Any:
-    class Router(litellm.Router):  # type: ignore[name-defined,misc]
+    class Router(litellm.Router):  # type: ignore[name-defined]
         async def _acompletion_streaming_iterator(self, model_response: Any, *args: Any, **options: Any) -> Any:
             handed_out = await super()._acompletion_streaming_iterator(model_response, *args, **options)
             asking = _asking.get()

@@ -29,6 +29,14 @@ sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # PYTHONSAFEPAT
 
 from litellm_skill import launch  # noqa: E402
 
+TYPE_CHECKING = False  # see launch.py
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from litellm_skill.command import Parser
+    from litellm_skill.console import Console
+    from litellm_skill.settings import Settings
+
 EXAMPLES = """examples:
   python3 call_model.py --demo "say hi"                       the whole path, no key needed
   python3 call_model.py "Is this lock-free queue correct?" -f queue.c
@@ -42,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
     return command.run(_flags, _answer, argv)
 
 
-def _flags():
+def _flags() -> Parser:
     from litellm_skill import command
 
     parser = command.parser(__doc__, EXAMPLES)
@@ -56,7 +64,7 @@ def _flags():
     return parser
 
 
-def _answer(args, at_hand, console):
+def _answer(args: Namespace, at_hand: Settings, console: Console) -> int:
     from litellm_skill import call
 
     return call.one(args, at_hand, console)

@@ -29,6 +29,14 @@ sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # PYTHONSAFEPAT
 
 from litellm_skill import launch  # noqa: E402
 
+TYPE_CHECKING = False  # see launch.py
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from litellm_skill.command import Parser
+    from litellm_skill.console import Console
+    from litellm_skill.settings import Settings
+
 EXAMPLES = """examples:
   python3 cheap_route.py "What is 17% of 2,340?" --explain --dry-run       who would be asked, and why; sends nothing
   python3 cheap_route.py "Which label: bug, feature or question?" -f issue.txt
@@ -43,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
     return command.run(_flags, _route, argv)
 
 
-def _flags():
+def _flags() -> Parser:
     from litellm_skill import command
 
     parser = command.parser(__doc__, EXAMPLES)
@@ -56,7 +64,7 @@ def _flags():
     return parser
 
 
-def _route(args, at_hand, console):
+def _route(args: Namespace, at_hand: Settings, console: Console) -> int:
     from litellm_skill import route
 
     return route.one(args, at_hand, console)

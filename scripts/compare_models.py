@@ -29,6 +29,14 @@ sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # PYTHONSAFEPAT
 
 from litellm_skill import launch  # noqa: E402
 
+TYPE_CHECKING = False  # see launch.py
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from litellm_skill.command import Parser
+    from litellm_skill.console import Console
+    from litellm_skill.settings import Settings
+
 EXAMPLES = """examples:
   python3 compare_models.py --demo "say hi"                     the whole path, no key needed
   python3 compare_models.py "Is this lock-free queue correct?" -f queue.c -m openai:best -m gemini:best
@@ -43,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
     return command.run(_flags, _compare, argv)
 
 
-def _flags():
+def _flags() -> Parser:
     from litellm_skill import batch, command
 
     parser = command.parser(__doc__, EXAMPLES)
@@ -58,7 +66,7 @@ def _flags():
     return parser
 
 
-def _compare(args, at_hand, console):
+def _compare(args: Namespace, at_hand: Settings, console: Console) -> int:
     from litellm_skill import batch, compare, recall
 
     if args.batch and not recall.asked(args):

@@ -29,6 +29,10 @@ sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # PYTHONSAFEPAT
 
 from litellm_skill import foundation  # noqa: E402
 
+TYPE_CHECKING = False  # see launch.py
+if TYPE_CHECKING:
+    from litellm_skill.command import Parser
+
 EXAMPLES = """examples:
   python3 doctor.py                        everything that costs nothing: software, keys, addresses, servers
   python3 doctor.py --no-endpoints -q      only what is wrong, and without asking a server
@@ -47,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
     return command.run(_flags, partial(checkup.one, foundation.examine, foundation.warm_worker), argv)
 
 
-def _flags():
+def _flags() -> Parser:
     from litellm_skill import checkup, command
 
     parser = command.parser(__doc__, EXAMPLES)

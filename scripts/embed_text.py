@@ -29,6 +29,14 @@ sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # PYTHONSAFEPAT
 
 from litellm_skill import launch  # noqa: E402
 
+TYPE_CHECKING = False  # see launch.py
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace, _ArgumentGroup
+
+    from litellm_skill.command import Parser
+    from litellm_skill.console import Console
+    from litellm_skill.settings import Settings
+
 EXAMPLES = """examples:
   python3 embed_text.py --demo "a text" "another"              the whole path, no key needed
   python3 embed_text.py --jsonl texts.jsonl --out vectors.jsonl
@@ -45,7 +53,7 @@ def main(argv: list[str] | None = None) -> int:
     return command.run(_flags, _embed, argv)
 
 
-def _flags():
+def _flags() -> Parser:
     from litellm_skill import command
 
     parser = command.parser(__doc__, EXAMPLES)
@@ -55,7 +63,7 @@ def _flags():
     return parser
 
 
-def _add_texts(group):
+def _add_texts(group: _ArgumentGroup) -> None:
     group.add_argument("text", nargs="*", metavar="TEXT", help="a text; - reads one from stdin")
     group.add_argument("-f", "--file", action="append", default=[], metavar="FILE", help="one text (repeatable)")
     group.add_argument("--jsonl", metavar="FILE", help="one text a line, however many; - reads them from stdin")
@@ -65,7 +73,7 @@ def _add_texts(group):
     )
 
 
-def _add_model(group):
+def _add_model(group: _ArgumentGroup) -> None:
     from litellm_skill.quantity import count, seconds, usd, whole
 
     group.add_argument(
@@ -94,7 +102,7 @@ def _add_model(group):
     group.add_argument("--max-cost", type=usd, metavar="USD", help="spend no more than this")
 
 
-def _add_output(flags):
+def _add_output(flags: ArgumentParser) -> None:
     from litellm_skill import command
     from litellm_skill.quantity import count
 
@@ -103,7 +111,7 @@ def _add_output(flags):
     group.add_argument("--top", type=count, metavar="N", help="with --similar: the best N alone")
 
 
-def _embed(args, at_hand, console):
+def _embed(args: Namespace, at_hand: Settings, console: Console) -> int:
     from litellm_skill import embedding
 
     return embedding.many(args, at_hand, console)

@@ -29,6 +29,10 @@ sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # PYTHONSAFEPAT
 
 from litellm_skill import launch  # noqa: E402
 
+TYPE_CHECKING = False  # see launch.py
+if TYPE_CHECKING:
+    from litellm_skill.command import Parser
+
 EXAMPLES = """examples:
   python3 list_models.py                                      what your keys and servers offer, the cheapest first
   python3 list_models.py --can vision,tools --max-price 2     of those, what takes images and tools for little money
@@ -42,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
     return command.run(_flags, inventory.one, argv)
 
 
-def _flags():
+def _flags() -> Parser:
     from litellm_skill import command, inventory
 
     parser = command.parser(__doc__, EXAMPLES)

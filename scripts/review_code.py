@@ -29,6 +29,14 @@ sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # PYTHONSAFEPAT
 
 from litellm_skill import launch  # noqa: E402
 
+TYPE_CHECKING = False  # see launch.py
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from litellm_skill.command import Parser
+    from litellm_skill.console import Console
+    from litellm_skill.settings import Settings
+
 EXAMPLES = """examples:
   python3 review_code.py --demo --diff                          the whole path, no key needed
   python3 review_code.py --diff-base main -m openai:best -m gemini:best
@@ -44,7 +52,7 @@ def main(argv: list[str] | None = None) -> int:
     return command.run(_flags, _review, argv)
 
 
-def _flags():
+def _flags() -> Parser:
     from litellm_skill import command
 
     parser = command.parser(__doc__, EXAMPLES)
@@ -58,7 +66,7 @@ def _flags():
     return parser
 
 
-def _add_review(parser):
+def _add_review(parser: Parser) -> None:
     from litellm_skill import findings
     from litellm_skill.quantity import count
 
@@ -78,7 +86,7 @@ def _add_review(parser):
     group.add_argument("--sarif", metavar="FILE", help="the same for editors and code hosts")
 
 
-def _review(args, at_hand, console):
+def _review(args: Namespace, at_hand: Settings, console: Console) -> int:
     from litellm_skill import review
 
     return review.review(args, at_hand, console)

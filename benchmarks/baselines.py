@@ -42,14 +42,14 @@ def _at(outcomes: Sequence[Outcome], scores: Scores, to_strong: Callable[[float]
 
 
 def _random(outcomes: Sequence[Outcome], share: float) -> dict[str, float | None]:
-    none, everything = (_at(outcomes, [0.0] * len(outcomes), lambda score, all=all: all) for all in (False, True))
-    mixed = {
-        name: None
-        if none[name] is None or everything[name] is None
-        else none[name] * (1 - share) + everything[name] * share
-        for name in ("accuracy", "cost_ratio")
-    }
-    return {"apgr": none["apgr"], **mixed}
+    alike = [0.0] * len(outcomes)
+    none, every = _at(outcomes, alike, lambda score: False), _at(outcomes, alike, lambda score: True)
+
+    def mixed(name: str) -> float | None:
+        least, most = none[name], every[name]
+        return None if least is None or most is None else least * (1 - share) + most * share
+
+    return {"apgr": none["apgr"], "accuracy": mixed("accuracy"), "cost_ratio": mixed("cost_ratio")}
 
 
 def _longest(outcomes: Sequence[Outcome], lengths: Scores, spent: float) -> Callable[[float], bool]:

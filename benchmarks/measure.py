@@ -80,7 +80,8 @@ def in_turn(roles: Mapping[Name, Callable[[], Cost]], rounds: int) -> dict[Name,
 
 
 def median(costs: Sequence[Cost], name: str) -> float:
-    return statistics.median(getattr(cost, name) for cost in costs)
+    middle: float = statistics.median(getattr(cost, name) for cost in costs)
+    return middle
 
 
 def ratio(costs: Sequence[Cost], others: Sequence[Cost], name: str) -> str:

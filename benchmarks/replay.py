@@ -99,7 +99,8 @@ def outcome(row: Row, cheap: Sequence[Offer], strong: Offer) -> Outcome:
 
 
 def _record(row: Row, name: str) -> Mapping[str, Any]:
-    return row["m"][name]
+    record: Mapping[str, Any] = row["m"][name]
+    return record
 
 
 def _score(row: Row, decision: Decision, task: str) -> tuple[int, str]:

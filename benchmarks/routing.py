@@ -11,6 +11,14 @@ sys.path[:0] = [os.path.join(os.path.dirname(_HERE), "scripts"), _HERE]
 
 from litellm_skill import launch  # noqa: E402
 
+TYPE_CHECKING = False  # see launch.py
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from replay import Row
+
 EXAMPLES = """examples:
   python3 benchmarks/routing.py dev.jsonl.gz --prices prices.json --cheap A --cheap B --strong S --task gsm
   python3 benchmarks/routing.py dev.jsonl.gz --prices prices.json --cheap A --cheap B --strong S --max-loss 0.05 --json
@@ -42,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _flags():
+def _flags() -> ArgumentParser:
     import argparse
 
     shape = argparse.RawDescriptionHelpFormatter
@@ -58,7 +66,7 @@ def _flags():
     return parser
 
 
-def _report(args):
+def _report(args: Namespace) -> dict[str, Any]:
     from collections import Counter
     from pathlib import Path
 
@@ -95,11 +103,11 @@ def _report(args):
     return report if args.max_loss is None else {**report, "audit": replay.audited(outcomes, args.max_loss)}
 
 
-def _task_type(rows):
+def _task_type(rows: Sequence[Row]) -> dict[str, float]:
     """By kind, the share of prompts that are called so; kinds are known for some benchmarks alone."""
     from litellm_skill import tasks
 
-    right = {}
+    right: dict[str, list[bool]] = {}
     for row in rows:
         kind = row["task"] if row["task"] in tasks.NAMES else _kind(row["task"])
         if kind:
@@ -107,18 +115,18 @@ def _task_type(rows):
     return {kind: sum(found) / len(found) for kind, found in right.items()}
 
 
-def _kind(task):
+def _kind(task: str) -> str | None:
     return next((kind for head, kind in _KINDS.items() if task.lower().startswith(head)), None)
 
 
-def _json(report):
+def _json(report: Mapping[str, Any]) -> str:
     import json
 
     return json.dumps(report, ensure_ascii=False, indent=1)
 
 
-def _text(report):
-    def row(name, figures):
+def _text(report: Mapping[str, Any]) -> str:
+    def row(name: str, figures: Mapping[str, Any]) -> str:
         return f"{name:<16}" + "".join(f"{_share(figures.get(key)):>12}" for key in ("accuracy", "cost_ratio", "apgr"))
 
     strong = {"accuracy": report["strong_accuracy"], "cost_ratio": 1.0}
@@ -140,11 +148,11 @@ def _text(report):
     return "\n".join(lines)
 
 
-def _share(value):
+def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def _range(ends):
+def _range(ends: Sequence[float] | None) -> str:
     return "-" if ends is None else f"{ends[0]:.3f} to {ends[1]:.3f}"
 
 

@@ -132,7 +132,8 @@ def _together(folder: Path, pause: float, rounds: int) -> dict[tuple[str, int], 
     with loopback.server(pause) as address:
         environ = measure.environment(folder, address)
         bare = partial(measure.run, [sys.executable, str(folder / BARE)], environ, says="word after")
-        calls = {HTTPX_SCRIPT: bare, WARM: _warm(environ)}
+        calls: dict[str, Callable[[], Cost]] = {HTTPX_SCRIPT: bare, WARM: _warm(environ)}
+        roles: dict[tuple[str, int], Callable[[], Cost]]
         roles = {(name, many): partial(measure.at_once, calls[name], many) for name in calls for many in (1, AT_ONCE)}
         measure.in_turn(roles, 1)
         found = measure.in_turn(roles, rounds)

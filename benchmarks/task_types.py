@@ -69,7 +69,7 @@ def left_out(more: Sequence[Example]) -> dict[str, dict[str, tuple[int, int]]]:
     found = {}
     for name, rows in sets.items():
         others = [row for other, theirs in sets.items() if other != name for row in theirs]
-        weights = fitted(more + others)
+        weights = fitted([*more, *others])
         told = [(kind, _heaviest(weights, features)) for features, kind in rows]
         every, right = Counter(kind for kind, _ in told), Counter(kind for kind, called in told if kind == called)
         found[name] = {KINDS[kind]: (right[kind], every[kind]) for kind in sorted(every)}

@@ -95,8 +95,8 @@ class Trial:
         prompt = f"prompt {number}"
         how = ["--demo"] if number % 2 else ["-m", "openai/test-model", "--no-save"]
         command = [self.python, str(SCRIPT), prompt, *how]
-        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-        return subprocess.Popen(command, text=True, env=self.environ, **pipes)
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, text=True, env=self.environ, stdin=pipe, stdout=pipe, stderr=pipe)
 
     def call(self, number: int, harm: str = "") -> None:
         began = time.monotonic()

@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from transcript import Run, Step, read
 
@@ -195,7 +196,7 @@ CHECKS: dict[int, list[tuple[str, Check]]] = {
 }
 
 
-def grade(number: int, run: Run) -> dict[str, object]:
+def grade(number: int, run: Run) -> dict[str, Any]:
     """grading.json, as skill-creator reads it."""
     verdicts = [(text, *check(run)) for text, check in CHECKS[number]]
     passed = sum(verdict[1] for verdict in verdicts)

@@ -23,7 +23,7 @@ def main() -> int:
     except environment.SetupFailed as failed:
         launch.explain(failed)
         return failed.exit_code
-    checks = [["ruff", "check"], ["ruff", "format", "--check"], ["pytest", *sys.argv[1:]]]
+    checks = [["ruff", "check"], ["ruff", "format", "--check"], ["mypy"], ["pytest", *sys.argv[1:]]]
     if sys.argv[1:] == ["--scan"]:
         checks = [["tests.scans"]]
     codes = [subprocess.call([python, "-E", "-s", "-m", *check], cwd=SKILL) for check in checks]

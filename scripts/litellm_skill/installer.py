@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # What an environment takes on disk, byte code included, in MB: measured with du on Linux x86-64, Python 3.11.
-SIZES = {"requirements.lock": 340, "requirements-dev.lock": 415}
+SIZES = {"requirements.lock": 340, "requirements-dev.lock": 495}
 OUTSIDE = (
     "run the command once in a terminal of your own, outside Codex's sandbox; or let it use the network: "
     "network_access = true below [sandbox_workspace_write] in its config.toml"
@@ -216,7 +216,8 @@ def _point_scripts(folder: str, destination: str) -> None:
 
 def _base_python() -> str:
     """The interpreter below a virtual environment, without the links that an upgrade turns elsewhere."""
-    return os.path.realpath(sys._base_executable)
+    base: str = sys._base_executable  # type: ignore[attr-defined]  # which CPython has, undeclared
+    return os.path.realpath(base)
 
 
 def _variables(added: dict[str, str]) -> dict[str, str]:

@@ -159,8 +159,9 @@ def _routing(path: Path, given: object) -> tuple[Routing, list[str]]:
 
 
 def _number(value: object) -> bool:
-    right = isinstance(value, int | float) and not isinstance(value, bool)
-    return right and math.isfinite(value) and 0 <= value <= 86_400  # type: ignore[arg-type,operator]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value) and 0 <= value <= 86_400
 
 
 def _plain(where: str, name: str, value: object) -> str:

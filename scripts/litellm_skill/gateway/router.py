@@ -86,11 +86,13 @@ class Stream:
 
     @property
     def received_finish_reason(self) -> str | None:
-        return self.source.received_finish_reason  # type: ignore[no-any-return]
+        reason: str | None = self.source.received_finish_reason
+        return reason
 
     @property
     def intermittent_finish_reason(self) -> str | None:
-        return self.source.intermittent_finish_reason  # type: ignore[no-any-return]
+        reason: str | None = self.source.intermittent_finish_reason
+        return reason
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 
 import pytest
 from conftest import Outcome
+from litellm_skill import dialogue, gateway
+from litellm_skill.structure import Schema
 from provider_server import Call, ProviderServer, Reply, Request, Usage
 
 Run = Callable[..., Outcome]
@@ -301,3 +304,18 @@ def test_rounds_share_what_they_may_cost(run: Run, wires: ProviderServer, functi
     assert outcome.code == 7
     assert limits == sorted(limits, reverse=True)
     assert document(outcome)["cost_usd"] <= 0.02
+
+
+def test_others_go_on_while_a_reply_is_checked() -> None:
+    """By a schema of the kind that is checked in another process."""
+    wanted = Schema({"type": "string", "pattern": "^a"}, "x")
+    spoken = dialogue.Dialogue(None, wanted, 1, (), False, lambda _: None)
+
+    async def turns() -> int:
+        checked, count = asyncio.ensure_future(spoken.follow(gateway.Reply('"abc"', (), {}))), 0
+        while not checked.done():
+            await asyncio.sleep(0)
+            count += 1
+        return count
+
+    assert (asyncio.run(turns()) > 2, spoken.parsed) == (True, "abc")

@@ -148,6 +148,39 @@ def test_a_pattern_that_never_ends(pattern: str, reply: str) -> None:
     assert said == Problem("it could not be checked: it took longer than 1 s")
 
 
+TREE = {"$ref": "#/$defs/a", "$defs": {"a": {"items": {"$ref": "#/$defs/a"}}}}
+DOUBLED = {f"a{at}": {"anyOf": [{"$ref": f"#/$defs/a{at + 1}"}] * 2} for at in range(30)}
+BOUNDED = [
+    CITY,
+    {},
+    {"properties": {"a": {"items": {"enum": ["pattern", "$ref"]}}}},
+    {"$ref": "#/$defs/a", "$defs": {"a": CITY}},
+    {"properties": {"name": {"$ref": "#/definitions/a"}}, "definitions": {"a": {"type": "string", "format": "date"}}},
+]
+UNBOUNDED = [
+    {"pattern": "^a"},
+    {"anyOf": [{"patternProperties": {"a": {}}}]},
+    {"properties": {"a": {"uniqueItems": True}}},
+    {"$ref": "#"},
+    {"$ref": "other.json"},
+    {"$ref": "#/$defs/none"},
+    TREE,
+    {"$ref": "#/$defs/a0", "$defs": {**DOUBLED, "a30": {}}},
+]
+
+
+@pytest.mark.parametrize("document", BOUNDED, ids=str)
+def test_a_schema_that_sets_its_own_bounds_needs_no_other_process(document: dict[str, Any]) -> None:
+    good = {"name": "2026-11-20", "people": 930_000}
+    assert structure.parse(json.dumps(good), Schema(document, "x"), seconds=0) == Parsed(good)
+
+
+@pytest.mark.parametrize("document", UNBOUNDED, ids=lambda document: str(document)[:40])
+def test_any_other_is_checked_apart(document: dict[str, Any]) -> None:
+    said = structure.parse('"b"', Schema(document, "x"), seconds=0)
+    assert said == Problem("it could not be checked: it took longer than 0 s")
+
+
 # The reply
 
 

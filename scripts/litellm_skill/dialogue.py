@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -47,7 +48,7 @@ class Dialogue:
         """Raises IncompleteAnswer when the tools or the JSON come to no good end."""
         if reply.calls:
             return await self._tools(reply)
-        return self._checked(reply) if self.schema else None
+        return await self._checked(reply) if self.schema else None
 
     async def _tools(self, reply: Reply) -> Further | None:
         """Without a toolbox the calls are for whoever asked."""
@@ -81,10 +82,10 @@ class Dialogue:
         what = "" if result.ok else " failed:"
         self.tell(f"tool {call.name}({call.arguments[:SHOWN]}) ->{what} {result.text[:SHOWN]}")
 
-    def _checked(self, reply: Reply) -> Further | None:
-        """One turn to mend what does not fit the schema."""
+    async def _checked(self, reply: Reply) -> Further | None:
+        """One turn to mend what does not fit the schema. The check may take a while, and others are being asked."""
         assert self.schema is not None
-        found = structure.parse(reply.text, self.schema)
+        found = await asyncio.to_thread(structure.parse, reply.text, self.schema)
         if isinstance(found, Parsed):
             self.parsed = found.value
             return None

@@ -1,7 +1,7 @@
 """Answers with a structure: the JSON Schema that is asked for, the JSON found in a reply, and code between fences.
 
-A schema may hold a regular expression that never ends, and references without end. So jsonschema runs in a process of
-its own (``worker``), which is also why nothing else pays for its import. It never fetches anything.
+A schema may hold a regular expression that never ends, and references without end: replies are checked against such a
+one in a process of its own (``worker``), against any other here. Nothing is ever fetched.
 """
 
 from __future__ import annotations
@@ -34,6 +34,11 @@ It must be valid against this JSON Schema:
 REPAIR = """\
 That answer cannot be used: {problem}
 Send the whole JSON document again, corrected, and nothing else."""
+
+# What may make a check long beyond the size of schema and reply. A property may be called like one: it is taken for it.
+_UNBOUNDED = {"pattern", "patternProperties", "uniqueItems", "$dynamicRef", "$recursiveRef", "$id"}
+_NODES = 20_000  # of a schema whose references are written out
+_DEFINITION = re.compile(r"#/(\$defs|definitions)/([^/~%]+)")
 
 # What OpenAI's strict mode takes, by its guide "Structured model outputs".
 _STRICT = {
@@ -142,7 +147,7 @@ def _list(value: Any) -> list[Any]:
 
 def parse(text: str, schema: Schema, seconds: float = SECONDS) -> Parsed | Problem:
     """The JSON in a reply, if it is valid: the whole of it, else its first ``json`` block, else what stands between the
-    first brace or bracket and the last. Blocks for at most ``seconds``."""
+    first brace or bracket and the last. Blocks, for at most ``seconds`` where the schema sets no bounds itself."""
     values: list[Any] = []
     why: ValueError | None = None
     for candidates in _candidates(text):
@@ -155,8 +160,31 @@ def parse(text: str, schema: Schema, seconds: float = SECONDS) -> Parsed | Probl
             break
     if not values:
         return Problem(_short(f"it is not JSON: {why}", PROBLEM))
-    said = _apart({"schema": dict(schema.document), "values": values}, seconds)
+    document = dict(schema.document)
+    if _is_bounded(document):
+        said = _of_values(document, values)
+    else:
+        said = _apart({"schema": document, "values": values}, seconds)
     return Parsed(values[said]) if isinstance(said, int) else Problem(said)
+
+
+def _is_bounded(schema: Mapping[str, Any]) -> bool:
+    """Whether a check takes no longer than schema and reply are large. One that refers to itself has no size."""
+    waiting: list[Any] = [schema]
+    for _ in range(_NODES):
+        if not waiting:
+            return True
+        node = waiting.pop()
+        if isinstance(node, dict) and node.keys() & _UNBOUNDED:
+            return False
+        waiting += _inside(node)
+        if isinstance(node, dict) and "$ref" in node:
+            named = _DEFINITION.fullmatch(str(node["$ref"]))
+            target = schema.get(named[1], {}).get(named[2]) if named else None
+            if target is None:
+                return False
+            waiting.append(target)
+    return False
 
 
 def _candidates(text: str) -> Iterator[list[str]]:
@@ -243,7 +271,7 @@ def _of_values(schema: dict[str, Any], values: list[Any]) -> int | str:
         found = "; ".join(_errors(_dialect(schema), schema, value))
         if not found:
             return place
-        said.append(found)
+        said.append(_short(found, PROBLEM))
     return said[0]
 
 

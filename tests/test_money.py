@@ -143,16 +143,31 @@ def test_a_round_that_breaks_off_is_not_free(run: Run, wires: ProviderServer, mo
     assert (spent(run), reserved()) == (pytest.approx(0.6, abs=1e-4), [])
 
 
+BROKEN = Reply(text="never", reasoning="for a long time", stop_after=2, abrupt=True)
+
+
 def test_what_came_of_nothing_is_not_free(run: Run, wires: ProviderServer) -> None:
     """The first attempt breaks while it thinks; the second is an answer, and has a cost of its own."""
     configure(PRICED)
-    broken = Reply(text="never", reasoning="for a long time", stop_after=2, abrupt=True)
-    wires.reply(broken, Reply(text="whole", usage=Usage(input=10, output=10)))
+    wires.reply(BROKEN, Reply(text="whole", usage=Usage(input=10, output=10)))
     outcome = run("call_model", "hi", "-m", "openai/test-model", "--max-tokens", "600", "--json")
     document = json.loads(outcome.stdout)
     assert (outcome.code, document["cost_usd"]) == (0, pytest.approx(0.01, abs=1e-3))
     assert "an earlier attempt may have been billed, too" in document["warnings"][-1]
-    assert spent(run) == pytest.approx(0.61, abs=1e-3)
+    assert spent(run) == pytest.approx(0.01, abs=1e-3)
+
+
+def test_a_sum_that_nobody_knows_is_not_told_as_known(run: Run, wires: ProviderServer) -> None:
+    configure(PRICED + PRICED.replace("test-model", "other"))
+    whole = Reply(text="whole", usage=Usage(input=10, output=10))
+    models = ("-m", "openai/test-model", "-m", "openai/other")
+    wires.reply(BROKEN, whole, whole)
+    compared = json.loads(run("compare_models", "hi", *models, "--sequential", "--max-tokens", "600", "--json").stdout)
+    assert (compared["cost_usd"], compared["cost_known_usd"]) == (None, pytest.approx(0.02, abs=1e-3))
+    Path("in.jsonl").write_text('{"prompt": "one"}\n{"prompt": "two"}\n')
+    wires.reply(Reply(text="", usage=None), whole, whole)
+    done = run("compare_models", *models[:2], "--batch", "in.jsonl", "--out", "out.jsonl", "-j", "1")
+    assert "2 asked, cost unknown, at least 0.01 USD" in done.stdout
 
 
 def test_a_retry_that_the_budget_does_not_hold_is_not_made(

@@ -38,9 +38,9 @@ class Answer:
     """One model's answer, complete or not. ``fault`` says why it is not usable, or not whole.
 
     ``output_limit``: the limit that was sent, in tokens; None when none was. ``billed``: a provider got a request and
-    did not refuse it, so it may cost something even if ``cost_usd`` is not known. ``lost_usd``: what attempts before
-    this answer may have cost at most, beside ``cost_usd``; None when that is not known. ``parsed``: the JSON that fits
-    the schema. ``tool_calls``: as the envelope has them. ``cached``: a LiteLLM proxy says that it comes from its cache.
+    did not refuse it, so it may cost something even if ``cost_usd`` is not known. ``lost``: so may an attempt before, and
+    that is not in ``cost_usd``. ``parsed``: the JSON that fits the schema. ``tool_calls``: as the envelope has them.
+    ``cached``: a LiteLLM proxy says that it comes from its cache.
     """
 
     model_requested: str
@@ -60,7 +60,7 @@ class Answer:
     first_token_s: float | None = None
     attempts: tuple[Attempt, ...] = ()
     billed: bool = False
-    lost_usd: float | None = 0.0
+    lost: bool = False
     output_limit: int | None = None
     dropped_params: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -77,10 +77,10 @@ class Answer:
 
     @property
     def spent_usd(self) -> float | None:
-        """With all that was asked for it; None when it may have cost something that is not known."""
-        if self.cost_usd is None:
+        """With all that was asked for it; None when any of it may have cost something that is not known."""
+        if self.cost_usd is None or self.lost:
             return None if self.billed else 0.0
-        return None if self.lost_usd is None else self.cost_usd + self.lost_usd
+        return self.cost_usd
 
     @property
     def exit_code(self) -> int:

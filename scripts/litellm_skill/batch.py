@@ -296,6 +296,7 @@ class _Batch:
             works.fault,
             sum(lane.done for lane in works.lanes),
             None if self.purse.unknown else self.purse.spent,
+            self.purse.known,
             seconds,
         )
         fault = standings.failure(summary)

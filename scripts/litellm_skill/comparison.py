@@ -22,7 +22,8 @@ def document(
     ``judged``: judge, ranking, synthesis, which rest on the replies of ``judges``."""
     came = [(label, answer, sent) for label, answer, sent in answers if answer.fault is None or answer.text]
     whole = [answer for _, answer, _ in came if answer.fault is None]
-    costs = [one.spent_usd for one in (*(answer for _, answer, _ in answers), *judges)]
+    asked = (*(answer for _, answer, _ in answers), *judges)
+    costs = [one.spent_usd for one in asked]
     fault = failure([answer for _, answer, _ in answers])
     return {
         "status": "error" if fault else "ok" if len(whole) == len(answers) else "partial",
@@ -38,7 +39,7 @@ def document(
         "ranking": judged.get("ranking"),
         "synthesis": judged.get("synthesis"),
         "cost_usd": None if None in costs else sum(cost or 0.0 for cost in costs),
-        "cost_known_usd": sum(cost or 0.0 for cost in costs),
+        "cost_known_usd": sum(one.cost_usd or 0.0 for one in asked),
         "latency_s": round(seconds, 3),
         "warnings": _few(whole),
         "run_id": run_id,

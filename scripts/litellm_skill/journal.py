@@ -154,7 +154,9 @@ class Journal:
 
     def finish(self, document: Mapping[str, Any], reply: Sequence[Mapping[str, Any]], usd: float | None) -> None:
         """The envelope, before it is printed; ``reply``: the messages that the conversation goes on from; ``usd``: what
-        it cost, None when that is not known, so that all that was reserved counts."""
+        it cost, None when that is not known, so that all that was reserved counts; without any, what is known of it."""
+        if usd is None and not self._reserved:
+            usd = document.get("cost_known_usd", document["cost_usd"])
         run = self._run
         if run:
             secrets = self.console.secrets

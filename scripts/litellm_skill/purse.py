@@ -47,6 +47,7 @@ class Purse:
         records: bool,
     ) -> None:
         self.spent = 0.0
+        self.known = 0.0
         self.unknown = 0
         self.in_flight = 0
         self._run_id = run_id
@@ -96,6 +97,7 @@ class Purse:
             self.unknown += 1
         cost = (hold.usd if billed else 0.0) if usd is None else usd
         self.spent += cost
+        self.known += usd or 0.0
         if self._budgeted and hold.usd:
             self._written_down(hold.id, cost)
         else:

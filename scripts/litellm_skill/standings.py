@@ -19,7 +19,7 @@ Estimate = tuple[float | None, float | None]
 class Summary:
     """``rows``: of the file, or of the shard. ``standings``: over all that is in the file of results. ``given_up``: why
     a model was asked no more. ``fault``: why the batch ended early. ``asked``, ``spent_usd``, ``seconds``: of this
-    command alone."""
+    command alone; ``known_usd``: of ``spent_usd``, where that is not known of all."""
 
     rows: int
     standings: Sequence[Standing]
@@ -27,6 +27,7 @@ class Summary:
     fault: Fault | None
     asked: int
     spent_usd: float | None
+    known_usd: float
     seconds: float
 
     @property
@@ -74,6 +75,7 @@ def document(summary: Summary) -> dict[str, Any]:
         "left": summary.left,
         "asked_now": summary.asked,
         "spent_now_usd": summary.spent_usd,
+        "spent_now_known_usd": summary.known_usd,
         "models": [asdict(one) for one in summary.standings],
         "given_up": {name: fault.message for name, fault in summary.given_up.items()},
     }
@@ -81,7 +83,8 @@ def document(summary: Summary) -> dict[str, Any]:
 
 def text(summary: Summary) -> str:
     """A line of sums, then a line or two a model."""
-    spent = "cost unknown" if summary.spent_usd is None else report.money(summary.spent_usd)
+    least = f", at least {report.money(summary.known_usd)}" if summary.known_usd else ""
+    spent = f"cost unknown{least}" if summary.spent_usd is None else report.money(summary.spent_usd)
     pairs = summary.rows * len(summary.standings)
     each = f" for {len(summary.standings)} models" if len(summary.standings) > 1 else ""
     lines = [

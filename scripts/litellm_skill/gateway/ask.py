@@ -25,7 +25,7 @@ from litellm_skill.gateway.terms import FollowUp, Further, Gate, Listener, Patie
 
 PARAGRAPH = "\n\n"  # between what a model says before and after its tools ran
 TICK = 0.25  # seconds
-LOST = "an earlier attempt may have been billed, too: that is not in the cost of this answer"
+LOST = "an earlier attempt may have been billed, too: nobody knows what, and it is not in the cost of this answer"
 # Another model helps against everything but these: what we did wrong, a refusal by policy, the user's own stop.
 NO_FALLBACK = (faults.BadInput, faults.PolicyRefusal, Interrupted)
 
@@ -89,8 +89,7 @@ class _Course:
     attempts: list[Attempt] = field(default_factory=list)
     billed: bool = False
     spent_usd: float = 0.0
-    last_usd: float | None = None
-    lost_usd: list[float | None] = field(default_factory=list)  # by attempts that others came in place of
+    lost: bool = False  # what an attempt may have cost that another one came in place of
     started: float = field(default_factory=time.monotonic)
     rounds: list[Received] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
@@ -187,8 +186,7 @@ class _Course:
             await asyncio.sleep(wait)
 
     async def _attempt(self) -> None:
-        if self.received.billable:
-            self.lost_usd.append(self.last_usd)
+        self.lost = self.lost or (self.received.billable and self.question.worst_usd != 0)
         self.received = Received(self.listener.text)
         self.fault = Interrupted("interrupted")  # unless the attempt comes to its own end
         try:
@@ -206,20 +204,16 @@ class _Course:
         self.attempts.append(Attempt(self.question.name, outcome, kind, status, round(seconds, 3)))
         if self.received.billable:
             self.billed = True
-            self.last_usd = self._cost()
-            self.spent_usd += self.last_usd or 0.0
+            self.spent_usd += self._cost()
         if self.gate:
             self.gate.used(self.question, self.received.usage)
 
-    def _cost(self) -> float | None:
-        """Of the last attempt: what is known of a whole one, else the worst; None when there is no price."""
+    def _cost(self) -> float:
+        """Of the last attempt: what is known of a whole one, else the worst."""
         known = self.received.provider_cost
         if known is None and self.fault is None:
             known = self.question.price(self.received.usage)
-        return self.question.worst_usd if known is None else known
-
-    def _lost(self) -> tuple[str, ...]:
-        return (LOST,) if any(usd != 0 for usd in self.lost_usd) else ()
+        return (self.question.worst_usd or 0.0) if known is None else known
 
     def _free(self, *, last: bool) -> float | None:
         """Seconds until a try that is no retry: of another deployment, or in the next minute as nothing was sent."""
@@ -304,11 +298,11 @@ class _Course:
             first_token_s=rounds[0].first_token_s,
             attempts=tuple(self.attempts),
             billed=self.billed,
-            lost_usd=None if None in self.lost_usd else sum(usd or 0.0 for usd in self.lost_usd),
+            lost=self.lost,
             output_limit=self.question.parameters.get("max_tokens"),
             dropped_params=self.dropped,
             cached=all(one.cached for one in rounds),
-            warnings=(*access.warnings, *_unannounced(access, received), *self._lost()),
+            warnings=(*access.warnings, *_unannounced(access, received), *([LOST] if self.lost else [])),
             fault=self.fault,
         )
 

@@ -38,8 +38,8 @@ class Answer:
     """One model's answer, complete or not. ``fault`` says why it is not usable, or not whole.
 
     ``output_limit``: the limit that was sent, in tokens; None when none was. ``billed``: a provider got a request and
-    did not refuse it, so it may cost something even if ``cost_usd`` is not known. ``lost``: so may an attempt before, and
-    that is not in ``cost_usd``. ``parsed``: the JSON that fits the schema. ``tool_calls``: as the envelope has them.
+    did not refuse it, so it may cost something even if ``cost_usd`` is not known. ``lost``: so may an earlier attempt,
+    which is not in ``cost_usd``. ``parsed``: the JSON that fits the schema. ``tool_calls``: as the envelope has them.
     ``cached``: a LiteLLM proxy says that it comes from its cache.
     """
 

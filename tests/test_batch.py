@@ -197,7 +197,7 @@ def test_what_is_interrupted_while_it_is_judged_is_not_asked_again(
 
 def test_a_template_and_what_is_sent_with_every_row(run: Run, openai: ProviderServer) -> None:
     Path("in.csv").write_text('word,note\ncat,"a, b"\n')
-    Path("t.txt").write_text("Translate {word} ({note}).")
+    Path("t.txt").write_text("\ufeffTranslate {word} ({note}).", encoding="utf-8")  # as editors of Windows write it
     Path("style.md").write_text("Be terse.")
     done = run(
         *(SCRIPT, "-m", MODEL, "--batch", "in.csv", "--template", "t.txt", "--out", "out.jsonl"),
@@ -297,6 +297,47 @@ def test_shards_make_the_whole(run: Run, openai: ProviderServer) -> None:
     done = run(SCRIPT, "-m", MODEL, *OUT)
     assert (done.code, done.stdout.splitlines()[0]) == (0, "20 of 20 answers; 0 failed, 0 left")
     assert len(openai.requests) == 20
+
+
+def test_a_shard_without_rows_has_nothing_to_do(run: Run, openai: ProviderServer) -> None:
+    rows("one")
+    ends = [run(SCRIPT, "-m", MODEL, *OUT[:3], f"{number}.jsonl", "--shard", f"{number}/4") for number in range(1, 5)]
+    assert ([done.code for done in ends], len(openai.requests)) == ([0] * 4, 1)
+    assert sorted(done.stdout.splitlines()[0] for done in ends) == [
+        *["0 of 0 answers; 0 failed, 0 left"] * 3,
+        "1 of 1 answers; 0 failed, 0 left",
+    ]
+    assert len({Path(f"{number}.jsonl").read_text().splitlines()[0] for number in range(1, 5)}) == 1
+
+
+def test_a_first_row_that_is_too_long_is_an_error_of_its_own(run: Run, openai: ProviderServer) -> None:
+    priced(1)
+    with Path(os.environ["XDG_CONFIG_HOME"], "litellm-skill", "models.toml").open("a") as file:
+        file.write(f'models."{MODEL}".context = 1000\n')
+    rows("word " * 3000, "two")
+    done = run(SCRIPT, "-m", MODEL, "-m", "openai/other", *OUT)
+    assert done.code == 0
+    assert done.stdout.startswith("3 of 4 answers for 2 models; 1 failed, 0 left\n")
+    assert "1 prompt_too_long" in done.stdout
+
+
+def test_results_of_rows_that_are_gone_are_not_of_these(run: Run, openai: ProviderServer) -> None:
+    rows(*map(str, range(4)))
+    run(SCRIPT, "-m", MODEL, *OUT)
+    rows("0", "1")
+    assert run(SCRIPT, "-m", MODEL, *OUT).stdout.startswith("4 answers, 2 wanted; 0 failed, 0 left\n")
+
+
+@pytest.mark.parametrize("flag", ["--batch", "--template"])
+def test_what_is_read_is_not_written_over(run: Run, openai: ProviderServer, flag: str) -> None:
+    rows("one")
+    Path("t.txt").write_text("{prompt}")
+    given = {"--batch": "in.jsonl", "--template": "t.txt"}
+    named = [word for pair in given.items() for word in pair]
+    done = run(SCRIPT, "-m", MODEL, *named, "--out", f"./{given[flag]}", "--force")
+    assert (done.code, done.stdout) == (2, "")
+    assert f"--out and {flag} are one file" in done.stderr
+    assert (Path("in.jsonl").read_text(), Path("t.txt").read_text()) == ('{"prompt": "one"}\n', "{prompt}")
 
 
 @pytest.mark.parametrize(

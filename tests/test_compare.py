@@ -156,6 +156,17 @@ def test_an_unusable_judge_is_missing(run: Run, wires: ProviderServer) -> None:
     assert found["judge"]["rounds"] == 0
 
 
+def test_a_council_says_how_far_it_can_be_trusted(run: Run, wires: ProviderServer) -> None:
+    """One judge takes whatever comes first; the two others send no ballot."""
+    wires.default = Reply(text="no JSON")
+    wires.reply(Reply(text="one"), Reply(text='{"reason": "first", "ranking": [["A"], ["B"]]}'), path=CHAT)
+    outcome = run("compare_models", "hi", *ALL, "--council")
+    assert (outcome.code, outcome.stderr) == (0, "")
+    assert "\n1 of 1 put first what they saw first; by chance alone 0.5 would\n" in outcome.stdout
+    for name in NAMES[1:]:
+        assert f"\nnot counted: {name}: the reply does not fit the schema" in outcome.stdout
+
+
 def test_a_synthesis(run: Run, wires: ProviderServer) -> None:
     merged = {
         "answer": "both say yes",

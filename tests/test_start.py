@@ -124,3 +124,12 @@ def test_an_interrupt_before_the_call_is_told_in_two_lines(tmp_path: Path) -> No
     stdout, stderr = process.communicate(timeout=20)
     assert (process.returncode, stdout) == (130, b"")
     assert stderr.startswith(b"error: interrupted")
+
+
+@pytest.mark.parametrize("work", ["launch._needs_nothing = stop", "pass"], ids=["at the start", "as it imports"])
+def test_an_interrupt_before_anybody_listens_is_told_in_two_lines(work: str) -> None:
+    """At such a moment as no signal can be timed to hit."""
+    body = f"def stop():\n    raise KeyboardInterrupt\n{work}\nlaunch.run(stop)"
+    program = f"import sys; sys.path.insert(0, {str(SCRIPTS)!r})\nfrom litellm_skill import launch\n{body}"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "error: interrupted\nnext: ask again\n")

@@ -36,7 +36,7 @@ from litellm_skill import settings as settings_
 from litellm_skill.answer import Answer, envelope
 from litellm_skill.choice import Choice
 from litellm_skill.console import Console
-from litellm_skill.faults import BadInput, Fault, SecretFound
+from litellm_skill.faults import BadInput, Fault, PromptTooLong, SecretFound
 from litellm_skill.history import NewRun
 from litellm_skill.intake import Extras
 from litellm_skill.journal import Journal
@@ -115,6 +115,9 @@ def _check_flags(args: argparse.Namespace) -> None:
             raise BadInput(f"{flag} is for one prompt, and --batch has many", "leave it out")
     if not args.out and not args.dry_run:
         raise BadInput("--batch needs --out FILE: the results go there, and it goes on from there", "add --out FILE")
+    for name in ("batch", "template"):
+        if args.out and (path := vars(args)[name]) and os.path.realpath(path) == os.path.realpath(args.out):
+            raise BadInput(f"--out and --{name} are one file: {path}", "name another --out")
     if vars(args).get("repeat", 1) != 1:
         raise BadInput("--repeat is for one prompt", "give the rows of the batch more than once, by other ids")
     if args.jobs > MAX_JOBS:
@@ -174,7 +177,14 @@ class _Batch:
             prompt = self._read(first)
         except (BadInput, SecretFound):  # the row's own fault, told where its result would be
             prompt = Prompt((Part(STAND_IN, STAND_IN),))
-        return [self.planner.plan(choice, prompt) for choice in {choice.name: choice for choice in choices}.values()]
+        return [self._plan(choice, prompt) for choice in {choice.name: choice for choice in choices}.values()]
+
+    def _plan(self, choice: Choice, prompt: Prompt) -> Plan:
+        """A first row that the model cannot take, as it is too long for it, is told where its result would be, too."""
+        try:
+            return self.planner.plan(choice, prompt)
+        except (BadInput, PromptTooLong):
+            return self.planner.plan(choice, Prompt((Part(STAND_IN, STAND_IN),)))
 
     def _read(self, row: Row) -> Prompt:
         """With the row's own files. Raises BadInput or SecretFound."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from litellm_skill import report
@@ -120,8 +120,17 @@ def _places(name: str, part: Document | None) -> list[str]:
         return [f"{name}: {part['error']['message']}"]
     who = part.get("judge") or f"{len(part['judges'])} judges"
     best = part["winner"] or "no single one"
-    told = [f"  warning: {line}" for line in part["warnings"]]
+    told = [f"  {line}" for line in _doubts(part)] + [f"  warning: {line}" for line in part["warnings"]]
+    told += [f"  not counted: {one['model']}: {one['error']['message']}" for one in part.get("unusable", ())]
     return [f"{name} ({who}): best is {best}", *(f"  {_place(one)}" for one in part["results"]), *told]
+
+
+def _doubts(part: Document) -> Iterator[str]:
+    """Of a council: how far its judges agree, and whether the order they saw tells more than they do."""
+    if "by_chance" in part:
+        yield part["agreement"]["means"]
+        first = f"{part['first_shown']} of {len(part['votes'])} put first what they saw first"
+        yield f"{first}; by chance alone {part['by_chance']:.1f} would"
 
 
 def _place(one: Document) -> str:

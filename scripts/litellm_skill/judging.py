@@ -22,6 +22,7 @@ from litellm_skill.seats import all_done
 from litellm_skill.structure import Schema
 
 AT_ONCE = 4
+NO_BALLOT = "no ballot is usable"
 Judged = tuple[dict[str, Any], list[Answer]]
 
 
@@ -99,13 +100,14 @@ class Court:
         answers = await self._ask([(judge.name, one) for one in ballots])
         votes = [_vote(one, answer) for one, answer in zip(ballots, answers, strict=True)]
         verdict = panel.tally(ballots, votes, candidates, judge.name, judge.vendor)
-        return {**asdict(verdict), **_why(answers, votes)}, answers
+        return {**asdict(verdict), "unusable": _unusable(answers, votes), **_why(answers, votes)}, answers
 
     async def _ranking(self, question: str, candidates: Sequence[Candidate], rng: Random) -> Judged:
         ballots = ballot.council_questions(question, candidates, rng)
         answers = await self._ask([(one.judge or "", one) for one in ballots])
         votes = [_vote(one, answer) for one, answer in zip(ballots, answers, strict=True)]
-        return {**asdict(panel.rank(ballots, votes, candidates)), **_why(answers, votes)}, answers
+        found = {**asdict(panel.rank(ballots, votes, candidates)), "unusable": _unusable(answers, votes)}
+        return {**found, **_why(answers, votes)}, answers
 
     async def _synthesis(self, question: str, candidates: Sequence[Candidate], rng: Random) -> Judged:
         one = ballot.synthesis_question(question, candidates, rng)
@@ -144,9 +146,16 @@ def _vote(one: Ballot, answer: Answer) -> Any:
     return None if answer.fault else ballot.read_ballot(one, answer.parsed)
 
 
+def _unusable(answers: Sequence[Answer], votes: Sequence[Any]) -> list[dict[str, Any]]:
+    """Ballots that do not count, and why."""
+    useless = IncompleteAnswer(NO_BALLOT, "ask another judge")
+    lost = [answer for answer, vote in zip(answers, votes, strict=True) if vote is None]
+    return [{"model": one.model_requested, "error": error_object(one.fault or useless)} for one in lost]
+
+
 def _why(answers: Sequence[Answer], votes: Sequence[Any]) -> dict[str, Any]:
     """Why nothing came of it, where nothing did."""
     if any(votes):
         return {}
     fault = next((answer.fault for answer in answers if answer.fault), None)
-    return {"error": error_object(fault or IncompleteAnswer("no ballot is usable", "ask another judge"))}
+    return {"error": error_object(fault or IncompleteAnswer(NO_BALLOT, "ask another judge"))}

@@ -40,6 +40,8 @@ def run(main: Callable[[], int | None]) -> None:
     except environment.SetupFailed as failed:
         explain(failed)
         sys.exit(failed.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(leaving.interrupted())
     leaving.leave(main)
 
 

@@ -12,6 +12,12 @@ if TYPE_CHECKING:
 end: Callable[[int], object] = os._exit  # a child of the warm worker first says the code to its caller
 
 
+def interrupted() -> int:
+    """Says so; the exit code."""
+    sys.stderr.write("error: interrupted\nnext: ask again\n")
+    return 130
+
+
 def leave(main: Callable[[], int | None]) -> None:
     """Run ``main`` and leave the process with its code. Does not return."""
     code: str | int | None
@@ -19,6 +25,8 @@ def leave(main: Callable[[], int | None]) -> None:
         code = main()
     except SystemExit as leaving:
         code = leaving.code
+    except KeyboardInterrupt:  # before the command could listen for it
+        code = interrupted()
     if isinstance(code, str):
         sys.stderr.write(f"{code}\n")
     code = code if isinstance(code, int) else int(code is not None)

@@ -113,7 +113,7 @@ class Source:
 def read_template(path: str) -> str:
     """Raises BadInput."""
     try:
-        return Path(path).read_text(encoding="utf-8")
+        return Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         what = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise BadInput(f"--template {path}: {what}", "name a text file with {column}s") from error

@@ -46,7 +46,7 @@ class Summary:
 
 def failure(summary: Summary) -> Fault | None:
     """What the whole command ends with: None when there is a usable answer and nothing ended it early."""
-    if summary.fault or summary.answered:
+    if summary.fault or summary.answered or not summary.rows:
         return summary.fault
     for fault in summary.given_up.values():
         return fault
@@ -61,7 +61,7 @@ def failure(summary: Summary) -> Fault | None:
 
 
 def status(summary: Summary) -> str:
-    if not summary.answered:
+    if summary.rows and not summary.answered:
         return "error"
     return "partial" if summary.failed or summary.left or summary.fault else "ok"
 
@@ -87,8 +87,10 @@ def text(summary: Summary) -> str:
     spent = f"cost unknown{least}" if summary.spent_usd is None else report.money(summary.spent_usd)
     pairs = summary.rows * len(summary.standings)
     each = f" for {len(summary.standings)} models" if len(summary.standings) > 1 else ""
+    more = summary.answered + summary.failed > pairs  # the file of results holds those of other rows, too
+    of = f"{summary.answered:,} answers, {pairs:,} wanted" if more else f"{summary.answered:,} of {pairs:,} answers"
     lines = [
-        f"{summary.answered:,} of {pairs:,} answers{each}; {summary.failed:,} failed, {summary.left:,} left",
+        f"{of}{each}; {summary.failed:,} failed, {summary.left:,} left",
         f"this command: {summary.asked:,} asked, {spent}, {summary.seconds:.1f} s",
     ]
     for one in sorted(summary.standings, key=lambda one: -1.0 if one.score is None else one.score, reverse=True):

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 
 from litellm_skill import attachments, scoring
 from litellm_skill.faults import BadInput
-from litellm_skill.rows import Row, Source
+from litellm_skill.rows import Row, Shard, Source
 from litellm_skill.tally import Tally
 
 
 def survey(source: Source, score: str | None, note: Callable[[str], None]) -> tuple[int, Row]:
-    """How many rows there are, and the first. ``score``: how their answers will be scored; ``note`` gets a line for a
-    warning. Raises BadInput for what is wrong with a row, but for secrets and files."""
+    """How many rows the shard has, and its first; the file's, where the shard has none. ``score``: how their answers
+    will be scored; ``note`` gets a line for a warning. Raises BadInput for what is wrong with a row, but for secrets
+    and files."""
     count, first = 0, None
     with closing(Tally()) as tally:
         for row in source.rows():
@@ -22,8 +24,9 @@ def survey(source: Source, score: str | None, note: Callable[[str], None]) -> tu
                 raise BadInput(what, "give each row an id of its own, or none at all")
             _check(row, source, score)
             count, first = count + 1, first or row
+    first = first or next(replace(source, shard=Shard()).rows(), None)
     if first is None:
-        raise BadInput(f"{source.path} has no rows{source.shard.told}", "name another file")
+        raise BadInput(f"{source.path} has no rows", "name another file")
     if unused := source.unused():
         note(f"warning: columns that are not used: {', '.join(unused)}")
     return count, first

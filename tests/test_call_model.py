@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -25,6 +26,22 @@ def envelope(outcome: Outcome) -> dict[str, Any]:
 
 
 # --- an answer
+
+
+def test_a_descriptor_that_is_not_open_is_no_file(run: Run) -> None:
+    """By the time of writing it may be the history's."""
+    outcome = run("call_model", "--demo", "hi", "--out", "/dev/fd/999", "--force")
+    assert (outcome.code, outcome.stdout) == (2, "")
+    assert outcome.stderr.startswith("error: --out /dev/fd/999")
+
+
+def test_a_working_directory_that_is_gone(run: Run) -> None:
+    Path("deep").mkdir()
+    with contextlib.chdir("deep"):
+        Path("../deep").rmdir()
+        outcome = run("call_model", "--demo", "hi")
+    assert (outcome.code, outcome.stdout) == (2, "")
+    assert outcome.stderr.startswith("error: the working directory: No such file or directory\nnext: ")
 
 
 @pytest.mark.parametrize("model", WIRES)

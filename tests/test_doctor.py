@@ -46,6 +46,9 @@ def dead() -> Iterator[str]:
         yield f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
+NO_KEY = "model_list: [{model_name: fast, litellm_params: {model: openai/x, api_key: os.environ/NOPE}}]"
+
+
 @functools.cache
 def retired() -> str:
     """A model that the table says is gone."""
@@ -131,6 +134,8 @@ def test_variables(
         ("models.toml", 'embedding = ["RETIRED"]', "models.toml", ERROR, "is retired since", "nearest"),
         ("models.toml", '[tasks.code]\nmodels = ["RETIRED"]', "models.toml", ERROR, "tasks.code: ", "nearest"),
         ("models.toml", '[models."RETIRED"]\nrpm = 5', "models.toml", WARNING, "retired it on", "another"),
+        ("models.yaml", "model_list: [", "models.yaml", ERROR, "it is not YAML", "correct the file"),
+        ("models.yaml", NO_KEY, "models.yaml", WARNING, "NOPE is not set", "set it in the environment"),
         ("models.toml", "aliases = 3", "models", ERROR, "aliases: expected a table", "shows the format"),
         ("models.toml", "[", "models", ERROR, "models.toml: ", "correct the file"),
         ("policy.toml", "[", "policy", ERROR, "it is not TOML", "correct it"),

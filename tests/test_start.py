@@ -70,6 +70,14 @@ def test_a_call_loads_no_tokens_and_leaves_what_stays_to_itself(provider: Provid
     assert collecting
 
 
+def test_a_damaged_package_is_named_and_mended(run_process, tmp_path: Path) -> None:
+    (tmp_path / "pydantic_core.py").write_text("raise ImportError('half of it is gone')")
+    env = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "PYTHONPATH": str(tmp_path)}
+    outcome = run_process("call_model", "--demo", "hi", env=env)
+    assert (outcome.code, outcome.stdout) == (3, "")
+    assert outcome.stderr.startswith("error: LiteLLM cannot be imported: ImportError: half of it is gone\nnext: ")
+
+
 @pytest.mark.parametrize("argv", [["--demo", "say hi"], ["--demo", "say hi", "--json"]])
 def test_the_script_as_a_process(run_process, argv: list[str], tmp_path: Path) -> None:
     outcome = run_process("call_model", *argv, env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"})

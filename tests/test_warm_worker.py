@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from litellm_skill import errand
+from litellm_skill import errand, quarters, warmer
 from provider_server import ProviderServer, Reply
 from warm_skill import BASE, TIMEOUT_S, WarmSkill, serving
 
@@ -267,6 +267,24 @@ def test_a_worker_that_hangs(skill: WarmSkill) -> None:
     with skill.only_warm():
         assert skill.run("does", NOTE, warm=True).code == 4
     assert (skill.root / "work" / "done").read_text() == "xx"
+
+
+def test_descriptors_by_number_are_the_caller_s_alone(skill: WarmSkill) -> None:
+    with skill.only_warm():
+        assert [skill.run("does", "return 0", *argv, warm=True).code for argv in ((), ("/dev/fd/3",))] == [0, COLD]
+
+
+def test_there_are_four_workers_at_most(tmp_path: Path) -> None:
+    """Of commands each of which is in a sandbox of its own."""
+    place = quarters.Quarters(os.open(tmp_path, os.O_RDONLY))
+    held = [place.lock(str(number)) for number in range(warmer.MOST)]
+    assert None not in held
+    assert not warmer.start(place, sys.executable, "another", {})
+    assert not Path(tmp_path, "another.lock").read_text()
+    for number in held:
+        os.close(number or -1)
+    assert place.held() == []
+    place.close()
 
 
 def test_doctor(skill: WarmSkill) -> None:

@@ -103,6 +103,7 @@ class _Examination:
         yield from broken
         if known:
             yield from upkeep.models(known, _models_file(), date.today())
+        yield from upkeep.groups(self.settings, os.environ)
         answered = self._servers(names, rules)
         yield from answered
         if known:

@@ -297,12 +297,20 @@ def run(
         nonlocal console
         _stop_on_signals()
         args = flags().parse_args(arguments)
-        at_hand = settings.load(os.environ, Path.cwd(), Path(args.env_file) if args.env_file else None)
+        at_hand = settings.load(os.environ, _folder(), Path(args.env_file) if args.env_file else None)
         secrets = screen.secrets(at_hand)
         console = replace(console, json=args.json, quiet=args.quiet, verbose=args.verbose, secrets=secrets)
         return work(args, at_hand, console)
 
     return guarded(whole, lambda: console)
+
+
+def _folder() -> Path:
+    """Raises BadInput."""
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise BadInput(f"the working directory: {error.strerror}", "change to one that is there") from error
 
 
 def guarded(work: Callable[[], int], console: Callable[[], Console]) -> int:

@@ -101,6 +101,10 @@ class Quarters:
         """Of all locks."""
         return sorted(path[: -len(".lock")] for path in os.listdir(self.number) if path.endswith(".lock"))
 
+    def held(self) -> list[str]:
+        """Names of the processes that live, or are being started."""
+        return [name for name in self.names() if self.is_held(name)]
+
     def close(self) -> None:
         os.close(self.number)
 

@@ -141,6 +141,8 @@ def check_new(path: str | None, flag: str, *, force: bool) -> None:
     try:
         status = os.stat(path)
     except FileNotFoundError:
+        if Path(path).parent.resolve().is_relative_to("/proc"):  # a descriptor that some file of ours may have then
+            raise BadInput(f"--{flag} {path} is not open", "name another file") from None
         if flag != "out" and not Path(path).parent.is_dir():  # an answer that was paid is shown first
             raise BadInput(f"--{flag} {path}: there is no such folder", "make it, or name another file") from None
         return

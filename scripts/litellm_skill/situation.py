@@ -28,7 +28,7 @@ _STATUS = (
     *("Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp"),
     *("Seccomp_filters", "Cpus_allowed", "Mems_allowed"),
 )
-_NICE = 16  # place in /proc/PID/stat, counted behind the name
+_SCHEDULED = (16, 38)  # places in /proc/PID/stat, counted behind the name: nice value and policy
 
 
 class Secret(Exception):
@@ -39,11 +39,12 @@ def confinement(pid: str = "self") -> bytes:
     """Who ``pid`` is for the kernel, and what holds it. Raises OSError where that cannot be seen."""
     proc = f"/proc/{pid}"
     status = [line for line in _read(f"{proc}/status").split(b"\n") if line.partition(b":")[0].decode() in _STATUS]
-    nice = _read(f"{proc}/stat").rpartition(b")")[2].split()[_NICE]
+    stat = _read(f"{proc}/stat").rpartition(b")")[2].split()
+    scheduled = [*(stat[place] for place in _SCHEDULED), _read(f"{proc}/oom_score_adj")]
     links = [f"{proc}/root", *(f"{proc}/ns/{kind}" for kind in sorted(os.listdir(f"{proc}/ns")))]
     boot = _read("/proc/sys/kernel/random/boot_id")  # a home may be shared by machines
     return b"\0".join(
-        [boot, *status, nice, _read(f"{proc}/limits"), _label(proc), *map(os.readlink, map(os.fsencode, links))]
+        [boot, *status, *scheduled, _read(f"{proc}/limits"), _label(proc), *map(os.readlink, map(os.fsencode, links))]
     )
 
 

@@ -7,10 +7,10 @@ from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 
-from litellm_skill import certificates, check, database, journal, modelfile, policy, settings
+from litellm_skill import certificates, check, database, deployments, journal, modelfile, policy, settings
 from litellm_skill.catalog import Catalog
 from litellm_skill.check import ERROR, OK, WARNING, Check
-from litellm_skill.faults import Forbidden, NotSetUp, UnknownModel
+from litellm_skill.faults import Fault, Forbidden, NotSetUp, UnknownModel
 from litellm_skill.modelfile import ModelFile
 from litellm_skill.settings import EVERYTHING, Settings
 
@@ -97,6 +97,19 @@ def models(known: Catalog, path: Path, today: date) -> Iterator[Check]:
         return
     retired = list(_retired(known, modelfile.read(path), path, today))
     yield from retired or [Check("models.toml", OK, str(path))]
+
+
+def groups(at_hand: Settings, environ: Mapping[str, str]) -> Iterator[Check]:
+    """Whether each group of the user's own model list has a deployment that can be called."""
+    try:
+        found = deployments.read(None, at_hand, environ)
+        broken = [(name, group.missing) for name in found.names if (group := found.find(name)) and group.missing]
+    except Fault as fault:
+        yield check.of_fault("models.yaml", fault)
+        return
+    yield from (Check("models.yaml", WARNING, f"{name}: {why.message}", why.hint) for name, why in broken)
+    if found.names and not broken:
+        yield Check("models.yaml", OK, ", ".join(found.names))
 
 
 def _retired(known: Catalog, own: ModelFile, path: Path, today: date) -> Iterator[Check]:

@@ -58,7 +58,8 @@ def ask(python: str) -> None:
 
 
 def _is_other() -> bool:
-    if any(argument.startswith(_OTHERS) for argument in sys.argv[1:]):
+    """``/dev/fd/3``, of a shell's ``3<file`` or ``<(command)``: a child has only the first three."""
+    if any(argument.startswith(_OTHERS) or "/fd/" in argument for argument in sys.argv[1:]):
         return True
     return any(os.isatty(number) and _in_background(number) for number in (0, 1, 2))
 

@@ -19,11 +19,20 @@ if TYPE_CHECKING:
     Prime = Callable[[], tuple[list[str], Mapping[str, str]]]
 
 # -P: neither a folder of the user's nor this one stands before the standard library. The rest is launch._enter's.
-_PROGRAM = (
-    "import sys; sys.path.insert(0, sys.argv[1]); from litellm_skill import prime, warmer; "
-    "warmer.live(prime.everything, *sys.argv[2:])"
-)
+_PROGRAM = """
+import sys
+
+def everything():  # a broken package is told of
+    from litellm_skill import prime
+
+    return prime.everything()
+
+sys.path.insert(0, sys.argv[1])
+from litellm_skill import warmer
+warmer.live(everything, *sys.argv[2:])
+"""
 _ENTERED = "litellm_skill"  # launch's
+MOST = 4  # workers of one user; each has 240 MB, and commands in sandboxes of their own would never meet theirs again
 
 
 def start(place: Quarters, python: str, name: str, variables: Mapping[str, str]) -> bool:
@@ -33,7 +42,7 @@ def start(place: Quarters, python: str, name: str, variables: Mapping[str, str])
     if held is None:
         return False
     try:
-        if not place.may_start(held):
+        if len(place.held()) > MOST or not place.may_start(held):
             return False
         child = os.fork()
         if child == 0:

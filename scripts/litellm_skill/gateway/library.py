@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from litellm_skill import demo
 from litellm_skill.catalog import Model
+from litellm_skill.faults import NotSetUp
 from litellm_skill.gateway import transport
 from litellm_skill.providers import DEMO
 
@@ -72,6 +73,8 @@ def _imported() -> ModuleType:
     gc.disable()
     try:
         import litellm
+    except (ImportError, SyntaxError, AttributeError) as error:
+        raise _damaged(error) from error
     finally:
         gc.enable()
     gc.freeze()
@@ -113,6 +116,12 @@ async def close_connections() -> None:
 
         await close_litellm_async_clients()
         await sys.modules["litellm"].module_level_aclient.close()
+
+
+def _damaged(error: Exception) -> NotSetUp:
+    own = os.path.basename(os.path.dirname(sys.prefix)).startswith("litellm-skill")  # made by installer.py
+    hint = f"remove {sys.prefix}: the next command installs it anew" if own else "install it anew"
+    return NotSetUp(f"LiteLLM cannot be imported: {type(error).__name__}: {error}", hint)
 
 
 def _silence() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -46,6 +47,8 @@ def rows(path: Path, prefixes: Sequence[str]) -> list[Row]:
         with opened(path, "rt", encoding="utf-8") as lines:
             found = [json.loads(line) for line in lines if line.strip()]
         return [row for row in found if not prefixes or row["task"].startswith(tuple(prefixes))]
+    except (EOFError, zlib.error) as error:
+        raise BadInput(f"{path}: {error}", "the file is damaged or was cut: fetch it again") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadInput(f"{path}: {error!r}", "one JSON object a line: task, prompt, m") from None
 

@@ -171,6 +171,18 @@ def test_wrong_input_is_named(bench: Callable[..., Any], rows: list[Any], flags:
     assert outcome.stderr.count("\n") == 2
 
 
+@pytest.mark.parametrize("damage", [lambda data: data[:-12], lambda data: data[:12] + b"\xff" * 8 + data[20:]])
+def test_a_damaged_file(run: Callable[..., Any], tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    data, prices = tmp_path / "data.jsonl.gz", tmp_path / "prices.json"
+    whole = gzip.compress("".join(json.dumps(row) + "\n" for row in ROWS).encode(), mtime=0)
+    data.write_bytes(damage(whole))
+    prices.write_text(json.dumps(PRICES), encoding="utf-8")
+    outcome = run(SCRIPT, str(data), "--prices", str(prices), "--cheap", "gpt-a", "--strong", "grok-s")
+    assert (outcome.code, outcome.stdout, outcome.stderr.count("\n")) == (2, "", 2)
+    assert f"error: {data}: " in outcome.stderr
+    assert "next: the file is damaged" in outcome.stderr
+
+
 def test_files_that_are_not_there_or_no_json(run: Callable[..., Any], tmp_path: Path) -> None:
     flags = ("--cheap", "gpt-a", "--strong", "grok-s")
     good, bad = tmp_path / "good.json", tmp_path / "bad.json"

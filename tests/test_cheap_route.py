@@ -101,11 +101,23 @@ def test_the_default_compares_where_that_pays(run: Run, wires: ProviderServer) -
         ("grep -q print", A, "passed"),
         ("grep -q print {file}", A, "passed"),
         ("grep -q nothing", STRONG, "failed"),
-        ("no-such-program", STRONG, "check failed to run"),
+        ("./broken", STRONG, "check failed to run"),
         ("sh -c 'env | grep -q KEY'", STRONG, "failed"),
     ],
 )
-def test_the_users_own_test(run: Run, wires: ProviderServer, command: str, answer: str, verdict: str) -> None:
+def test_the_users_own_test(
+    run: Run,
+    wires: ProviderServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    answer: str,
+    verdict: str,
+) -> None:
+    broken = tmp_path / "broken"
+    broken.write_text("#!/no/such/interpreter\n", encoding="utf-8")
+    broken.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
     play(wires, a="Here:\n```python\nprint(1)\n```", strong="```python\nprint(2)\n```")
     found = document(run("cheap_route", "Write code that prints 1", *ROUTE, "--check-cmd", command, "--json", "-q"))
     assert (found["model_requested"], found["route"]["steps"][0]["verdict"]) == (answer, verdict)
@@ -215,6 +227,9 @@ def test_a_dry_run_does_not_pay_for_litellm(run_process: Callable[..., Outcome],
         (["--check", "schema"], 2, "has no schema"),
         (["--check", "agree", "--check-cmd", "true"], 2, "one at a time"),
         (["--check-cmd", "'"], 2, "cannot be read"),
+        (["--check-cmd", "no-such-program {file}"], 2, "there is no program 'no-such-program' that can be run"),
+        (["--check-cmd", "/etc"], 2, "there is no program '/etc' that can be run"),
+        (["--check-cmd", "no-such-program", "--dry-run"], 2, "there is no program"),
         (["--needs", "wings"], 2, "--needs wings: unknown"),
         (["--audit", "2"], 2, "not a share"),
         (["-c"], 2, "no conversation"),

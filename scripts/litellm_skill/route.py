@@ -76,7 +76,7 @@ def _check(args: argparse.Namespace) -> None:
     if args.check == SCHEMA and not args.schema:
         raise BadInput("--check schema has no schema", "add --schema")
     if args.check_cmd:
-        trial.read(args.check_cmd)
+        trial.check(args.check_cmd)
     for need in needs(args):
         if need not in catalog.ABILITIES:
             raise BadInput(f"--needs {need}: unknown", f"take some of {', '.join(catalog.ABILITIES)}")

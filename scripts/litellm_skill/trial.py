@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import signal
 import tempfile
 from contextlib import suppress
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from asyncio.subprocess import Process
 
 SECONDS = 60.0
+FILE = "{file}"  # in a word of the command: the path of the answer
 ENDING = 2.0  # seconds for a killed process to be gone
 
 
@@ -30,6 +32,16 @@ def read(command: str) -> list[str]:
     return words
 
 
+def check(command: str) -> None:
+    """Before anything is paid for: whether there is such a program. Where the answer itself is the program, only
+    running it can tell. Raises BadInput."""
+    from litellm_skill import toolbox
+
+    program = read(command)[0]
+    if FILE not in program and not shutil.which(program, path=toolbox.environment(os.environ).get("PATH")):
+        raise BadInput(f"--check-cmd: there is no program {program!r} that can be run", "install it, or give its path")
+
+
 async def run(words: list[str], code: str, seconds: float = SECONDS) -> bool | None:
     """Whether it accepts the code, which it gets on stdin and, where a word says ``{file}``, as a file. None when it
     cannot be run. What takes longer is stopped, with all that it has started, and does not accept."""
@@ -42,7 +54,7 @@ async def run(words: list[str], code: str, seconds: float = SECONDS) -> bool | N
         file.write_text(code, encoding="utf-8", errors="backslashreplace")
         try:
             process = await asyncio.create_subprocess_exec(
-                *(word.replace("{file}", str(file)) for word in words),
+                *(word.replace(FILE, str(file)) for word in words),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.DEVNULL,

@@ -263,6 +263,36 @@ def test_audits_are_counted(run: Run, wires: ProviderServer) -> None:
     )
 
 
+def test_proof_counts_for_the_same_cascade_alone(run: Run, wires: ProviderServer) -> None:
+    play(wires, a="397.8", b="397.8", strong="397.8")
+    lax = [MATH, "--max-loss", "0.9", "--audit", "0", "--json", "-q"]
+    answers = [document(run("cheap_route", *ROUTE, *lax))["model_requested"] for _ in range(3)]
+    assert answers == [STRONG, STRONG, A]
+    others = [
+        ["-m", A, "--strong", STRONG, "--check", "none"],
+        ["-m", A, "--strong", STRONG, "--check-cmd", "true"],
+        ["-m", A, "--strong", STRONG, "--check-cmd", "grep 3"],
+        ["-m", B, "--strong", STRONG, "--check", "none"],
+        [*ROUTE, "--task", "extract"],
+    ]
+    for other in others:
+        play(wires, a="397.8", b="397.8", strong="397.8")
+        assert document(run("cheap_route", *other, *lax))["model_requested"] == STRONG
+    rows = document(run("cheap_route", "--audit-report", "--json"))["tasks"]
+    assert sorted(
+        (row["task"], len(row["cheap"]), row["check"], row["check_with"] or "", row["drawn"]) for row in rows
+    ) == [
+        ("extract", 2, "agree", "", 1),
+        ("math", 1, "cmd", "grep 3", 1),
+        ("math", 1, "cmd", "true", 1),
+        ("math", 1, "none", "", 1),
+        ("math", 1, "none", "", 1),
+        ("math", 2, "agree", "", 2),
+    ]
+    lines = run("cheap_route", "--audit-report").stdout.splitlines()
+    assert lines[1].endswith(f"[{B} + {A}; agree; then {STRONG}]")
+
+
 def test_nothing_is_relied_on_before_it_is_proved(run: Run, wires: ProviderServer) -> None:
     play(wires, a="397.8", b="397.8", strong="400")
     found = document(run("cheap_route", MATH, *ROUTE, "--max-loss", "0.05", "--json", "-q"))

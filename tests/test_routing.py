@@ -9,6 +9,7 @@ import pytest
 from catalogs import TODAY, loaded
 from litellm_skill import cascade, routing, tasks
 from litellm_skill.answer import Usage
+from litellm_skill.cascade import Cascade
 from litellm_skill.catalog import Model
 from litellm_skill.faults import BadInput, Fault, LimitReached, PromptTooLong
 from litellm_skill.modelfile import Preference
@@ -31,6 +32,7 @@ def offer(id: str, usd: float | None = None, *, roles: tuple[str, ...] = ("cheap
 
 ONE, TWO = offer("one/small", 1.0), offer("two/small", 2.0)
 STRONG = offer("three/large", 100.0, roles=("best",))
+PAIR = Cascade("math", ("one/small", "two/small"), "agree", None, "three/large")
 
 
 def decided(task: tasks.Task, *offers: Offer, strong: Offer | None = STRONG, **more: object) -> Decision:
@@ -61,6 +63,8 @@ def test_the_cheapest_is_asked_and_another_makers_compared() -> None:
             {"model": "two/small", "estimate_usd": pytest.approx(0.0024), "eligible": True, "why": "fits"},
         ],
         "check": "agree",
+        "check_with": None,
+        "cheap": ["one/small", "two/small"],
         "chosen": "one/small",
         "second": "two/small",
         "strong": "three/large",
@@ -173,7 +177,11 @@ def test_below_the_floor_is_what_nothing_checks() -> None:
     ("offers", "terms", "why"),
     [
         ((STRONG,), {}, "the strong model is the cheapest that will do"),
-        ((ONE, TWO), {"escalated": 0.98}, "a cascade is expected to cost 0.12 USD, the strong model alone 0.12"),
+        (
+            (ONE, TWO),
+            {"escalated": {PAIR: 0.98}},
+            "a cascade is expected to cost 0.12 USD, the strong model alone 0.12",
+        ),
         ((offer("one/dear", 90.0), offer("two/dear", 90.0)), {"check": "agree"}, "a cascade is expected to cost"),
         ((), {}, "nothing cheaper will do"),
     ],
@@ -184,6 +192,25 @@ def test_straight_to_the_strong_model(offers: tuple[Offer, ...], terms: dict, wh
     assert decision.first is decision.strong
     assert decision.why.startswith(why)
     assert decision.document["expected_usd"] == pytest.approx(0.12)
+
+
+@pytest.mark.parametrize(
+    "tried",
+    [
+        replace(PAIR, task="choice"),
+        replace(PAIR, cheap=("one/small", "two/other")),
+        replace(PAIR, check="parse"),
+        replace(PAIR, check_with="test"),
+        replace(PAIR, strong="three/other"),
+    ],
+)
+def test_what_was_seen_of_another_cascade_says_nothing_of_this_one(tried: Cascade) -> None:
+    assert not decided(MATH, ONE, TWO, escalated={tried: 0.98}).straight
+
+
+@pytest.mark.parametrize(("check", "by"), [("cmd", "pytest"), (None, None)])
+def test_what_it_is_checked_with_is_a_part_of_the_cascade(check: str | None, by: str | None) -> None:
+    assert decided(MATH, ONE, TWO, check=check, check_with="pytest").cascade.check_with == by
 
 
 def test_models_at_home_cost_nothing_so_the_strongest_is_asked() -> None:

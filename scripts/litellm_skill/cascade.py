@@ -20,6 +20,19 @@ ESCALATED = {AGREE: 0.385, PARSE: 0.05, NONE: 0.0}
 
 
 @dataclass(frozen=True)
+class Cascade:
+    """What was tried, and so what experience is about: of another task, model or check it says nothing. ``cheap``:
+    ids, sorted, since two that agree may stand in either order; ``check_with``: the command, the judge or the digest
+    of the schema, None for the other checks; ``strong``: an id, None where there is none."""
+
+    task: str
+    cheap: tuple[str, ...]
+    check: str
+    check_with: str | None
+    strong: str | None
+
+
+@dataclass(frozen=True)
 class Verdict:
     """Whether the cheap answer is given, and in a word or two why."""
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
 from litellm_skill import cascade, demo, endpoints, modelfile, routing, tasks
+from litellm_skill.cascade import Cascade
 from litellm_skill.choice import Choice, Chooser
 from litellm_skill.faults import NotSetUp, UnknownModel
 from litellm_skill.prompt import Prompt
@@ -16,12 +18,14 @@ from litellm_skill.routing import Decision, Needs, Offer, Terms
 
 @dataclass(frozen=True)
 class Offers:
-    """``known``: what the history knows of each task. ``with_tools``: whether any are offered."""
+    """``check_with``: see ``cascade.Cascade``. ``known``: what the history knows. ``with_tools``: whether any are
+    offered."""
 
     args: argparse.Namespace
     prompt: Prompt
     chooser: Chooser
-    known: dict[str, Known]
+    check_with: str | None
+    known: Mapping[Cascade, Known]
     with_tools: bool
 
     def decide(self) -> tuple[dict[str, Choice], Decision]:
@@ -37,9 +41,10 @@ class Offers:
         terms = Terms(
             self.chooser.today,
             check=self._check_name(),
+            check_with=self.check_with,
             floor=self._floor(task.name),
             max_cost=self.args.max_cost,
-            escalated=self.known.get(task.name, Known()).escalated,
+            escalated={tried: share for tried, one in self.known.items() if (share := one.escalated) is not None},
             judge=self._offer(self._choice(self.args.check_judge), listed=True) if self.args.check_judge else None,
         )
         last = named[strong.model.id] if strong else None

@@ -1,4 +1,4 @@
-"""What routed prompts have shown: shares accepted, audits, money saved, by task, from the history."""
+"""What routed prompts have shown: shares accepted, audits, money saved, by cascade, from the history."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from typing import Any
 
 from litellm_skill import audit, recall, report
 from litellm_skill.audit import Tally
+from litellm_skill.cascade import Cascade
 from litellm_skill.console import Console
 
 SCRIPT = "cheap_route.py"
-ENOUGH = 20  # prompts of a task, from which on the user's own history counts
+ENOUGH = 20  # prompts of a cascade, from which on the user's own history counts
 
 
 @dataclass(frozen=True)
 class Known:
-    """What the history knows of one task."""
+    """What the history knows of one cascade."""
 
     tally: Tally = Tally()
 
@@ -27,14 +28,17 @@ class Known:
         return None if share is None or self.tally.prompts < ENOUGH else 1 - share
 
 
-def known(envelopes: Iterable[Mapping[str, Any]]) -> dict[str, Known]:
-    found: dict[str, Known] = {}
+def known(envelopes: Iterable[Mapping[str, Any]]) -> dict[Cascade, Known]:
+    """Runs from before it was written down which cascade they were do not count."""
+    found: dict[Cascade, Known] = {}
     for document in envelopes:
         route = document.get("route")
-        if not route or not route.get("steps") or route["straight_to_strong"]:
+        if not route or not route.get("steps") or route["straight_to_strong"] or "cheap" not in route:
             continue
-        tally = found.get(route["task"], Known()).tally
-        found[route["task"]] = Known(_counted(tally, route, document["cost_usd"]))
+        cheap, check_with = tuple(route["cheap"]), route["check_with"]
+        tried = Cascade(route["task"], cheap, route["check"], check_with, route["strong"])
+        tally = found.get(tried, Known()).tally
+        found[tried] = Known(_counted(tally, route, document["cost_usd"]))
     return found
 
 
@@ -56,10 +60,10 @@ def _counted(tally: Tally, route: Mapping[str, Any], usd: float | None) -> Tally
 
 
 def show(console: Console) -> int:
-    """Per task: the share accepted, how many audited answers differ, with bounds, and the money saved."""
+    """Per cascade: the share accepted, how many audited answers differ, with bounds, and the money saved."""
     with recall.opened(console) as history:
-        tasks = known(history.envelopes(SCRIPT))
-    rows = [{"task": task, **_row(one.tally)} for task, one in sorted(tasks.items())]
+        cascades = known(history.envelopes(SCRIPT))
+    rows = [{**asdict(tried), **_row(one.tally)} for tried, one in sorted(cascades.items(), key=_order)]
     if console.json:
         console.document({"status": "ok", "tasks": rows})
     elif not rows:
@@ -67,6 +71,11 @@ def show(console: Console) -> int:
     for row in rows if not console.json else ():
         console.show(_line(row))
     return 0
+
+
+def _order(found: tuple[Cascade, Known]) -> tuple[str, int]:
+    """By task, and what was tried most first."""
+    return found[0].task, -found[1].tally.prompts
 
 
 def _row(tally: Tally) -> dict[str, Any]:
@@ -88,4 +97,10 @@ def _line(row: Mapping[str, Any]) -> str:
     if row["audited"]:
         differ = f"{row['differing']} of {row['audited']} audited differ"
         differ += f" ({row['difference_low']:.1%} to {row['difference_high']:.1%} at 95 %)"
-    return f"{row['task']}: {row['prompts']} routed, {row['share_accepted']:.0%} accepted; {differ}; saved {saved}\n"
+    shares = f"{row['prompts']} routed, {row['share_accepted']:.0%} accepted; {differ}; saved {saved}"
+    return f"{row['task']}: {shares} [{_tried(row)}]\n"
+
+
+def _tried(row: Mapping[str, Any]) -> str:
+    check = f"{row['check']} {row['check_with']}" if row["check_with"] else row["check"]
+    return report.one_line(f"{' + '.join(row['cheap'])}; {check}; then {row['strong'] or 'nobody'}")

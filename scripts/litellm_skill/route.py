@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import os
 import random
 from collections.abc import Mapping
@@ -30,7 +32,7 @@ from litellm_skill import (
 from litellm_skill import settings as settings_
 from litellm_skill.answer import Answer, envelope
 from litellm_skill.aside import Aside
-from litellm_skill.cascade import SCHEMA
+from litellm_skill.cascade import SCHEMA, Cascade
 from litellm_skill.choice import Choice
 from litellm_skill.console import Console
 from litellm_skill.escalation import Escalation, Outcome
@@ -96,7 +98,8 @@ class _Route:
     def make(self) -> int:
         known = self._known()
         with_tools = bool(self.args.functions or self.planner.extras.tools)
-        choices, decision = Offers(self.args, self.prompt, self.planner.chooser, known, with_tools).decide()
+        offers = Offers(self.args, self.prompt, self.planner.chooser, self._check_with(), known, with_tools)
+        choices, decision = offers.decide()
         if self.args.explain or self.args.dry_run:
             self._explain(decision)
         if self.args.dry_run:
@@ -122,6 +125,15 @@ class _Route:
             asked=list(asked.values()),
             work=partial(self._work, decision, asked),
         )
+
+    def _check_with(self) -> str | None:
+        """As the history will have it, where keys are hidden."""
+        if self.args.check_cmd or self.args.check_judge:
+            return self.console.redact(self.args.check_cmd or self.args.check_judge)
+        schema = self.planner.extras.schema
+        if self.args.check != SCHEMA or not schema:
+            return None
+        return hashlib.sha256(json.dumps(schema.document, sort_keys=True).encode()).hexdigest()[:16]
 
     # --- what to show
 
@@ -213,9 +225,9 @@ class _Route:
     def _proving(self, decision: Decision) -> bool:
         if self.args.max_loss is None:
             return False
-        return audit.state(self._known().get(decision.task.name, Known()).tally, self.args.max_loss) != audit.ON
+        return audit.state(self._known().get(decision.cascade, Known()).tally, self.args.max_loss) != audit.ON
 
-    def _known(self) -> dict[str, Known]:
+    def _known(self) -> dict[Cascade, Known]:
         """A dry run opens no file for it."""
         return {} if self.args.dry_run else proof.known(self.journal.envelopes(proof.SCRIPT))
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
 from litellm_skill import cascade, price
 from litellm_skill.answer import Usage
-from litellm_skill.cascade import AGREE, PARSE
+from litellm_skill.cascade import AGREE, PARSE, Cascade
 from litellm_skill.catalog import Model
 from litellm_skill.faults import BadInput, Fault, LimitReached, PromptTooLong
 from litellm_skill.modelfile import ROLES, Preference
@@ -56,14 +56,15 @@ class Offer:
 @dataclass(frozen=True)
 class Terms:
     """What the user asks for. ``check``: of ``cascade.CHECKS``, None for the default of the task; ``floor``: a role;
-    ``max_cost``: USD for one call; ``escalated``: the share of this task in the user's own history, None without one;
+    ``check_with``: see ``Cascade``; ``max_cost``: USD for one call; ``escalated``: shares in the user's own history;
     ``judge``: the model of ``--check-judge``."""
 
     today: date
     check: str | None = None
+    check_with: str | None = None
     floor: str = "cheap"
     max_cost: float | None = None
-    escalated: float | None = None
+    escalated: Mapping[Cascade, float] = field(default_factory=dict)
     judge: Offer | None = None
 
 
@@ -97,6 +98,7 @@ class Decision:
     needs: Needs
     candidates: tuple[Candidate, ...]
     check: str
+    cascade: Cascade
     chosen: Candidate | None
     second: Candidate | None
     strong: Candidate | None
@@ -121,6 +123,8 @@ class Decision:
             "needs": {"input_tokens": self.needs.input_tokens, "abilities": list(self.needs.abilities)},
             "candidates": [candidate.document for candidate in self.candidates],
             "check": self.check,
+            "check_with": self.cascade.check_with,
+            "cheap": list(self.cascade.cheap),
             **{name: candidate.model.id if candidate else None for name, candidate in found.items()},
             "expected_usd": self.strong.estimate_usd if self.straight and self.strong else self.cascade_usd,
             "strong_usd": self.strong.estimate_usd if self.strong else None,
@@ -156,13 +160,15 @@ def decide(
     if check not in cascade.VERIFYING:
         able = sorted((_above_floor(one, terms.floor, task) for one in able), key=_order)
         pair = [one for one in able if one.eligible][:1]
-    expected = _expected(task, needs, check, pair, last, terms)
+    tried = _cascade(task, check, pair, last, terms)
+    expected = _expected(task, needs, tried, pair, last, terms)
     directly = _directly(pair, last, expected)
     return Decision(
         task=task,
         needs=needs,
         candidates=tuple(able),
         check=check,
+        cascade=tried,
         chosen=pair[0] if pair else None,
         second=pair[1] if len(pair) > 1 else None,
         strong=last,
@@ -297,13 +303,20 @@ def _sum(candidates: Sequence[Candidate]) -> float | None:
     return None if None in costs else sum(usd for usd in costs if usd is not None)
 
 
+def _cascade(task: Task, check: str, asked: Sequence[Candidate], strong: Candidate | None, terms: Terms) -> Cascade:
+    cheap = tuple(sorted(one.model.id for one in asked))
+    return Cascade(
+        task.name, cheap, check, terms.check_with if check == terms.check else None, strong.model.id if strong else None
+    )
+
+
 def _expected(
-    task: Task, needs: Needs, check: str, asked: Sequence[Candidate], strong: Candidate | None, terms: Terms
+    task: Task, needs: Needs, tried: Cascade, asked: Sequence[Candidate], strong: Candidate | None, terms: Terms
 ) -> float | None:
     if not asked:
         return None
-    judges = [_candidate(task, needs, terms.judge, terms)] if check == cascade.JUDGE and terms.judge else []
-    share = terms.escalated if terms.escalated is not None else cascade.ESCALATED.get(check)
+    judges = [_candidate(task, needs, terms.judge, terms)] if tried.check == cascade.JUDGE and terms.judge else []
+    share = terms.escalated.get(tried, cascade.ESCALATED.get(tried.check))
     strong_usd = strong.estimate_usd if strong else 0.0
     return cascade.expected_usd(_sum([*asked, *judges]), strong_usd, share)
 

@@ -21,7 +21,6 @@ from litellm_skill.price import Price
 from litellm_skill.routing import Decision, Needs, Offer, Terms
 
 Row = Mapping[str, Any]
-_AUDITED = 0.1  # of the prompts, once the loss is shown to be small enough
 
 
 @dataclass(frozen=True)
@@ -158,13 +157,11 @@ def audited(outcomes: Sequence[Outcome], max_loss: float, draws: int = 200, seed
 
 def _relied(outcomes: Sequence[Outcome], max_loss: float, chance: random.Random) -> float:
     """The share of prompts that came while the guard was on."""
-    drawn = differing = relied = 0
-    state = audit.PROVING
+    tally, relied = Tally(), 0
     for one in outcomes:
-        relied += state == audit.ON
-        if state != audit.PROVING and chance.random() >= _AUDITED:
-            continue
-        drawn += 1
-        differing += one.score == 0 and bool(one.differs)
-        state = audit.state(Tally(drawn=drawn, differing=differing), max_loss)
+        draw = audit.draw(tally, max_loss, None, chance.random())
+        relied += not draw.proving
+        if draw.drawn:
+            lost = one.score == 0 and bool(one.differs)
+            tally = Tally(drawn=tally.drawn + 1, differing=tally.differing + lost)
     return relied / len(outcomes)

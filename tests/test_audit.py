@@ -60,6 +60,28 @@ def test_what_the_counts_allow(drawn: int, differing: int, state: str) -> None:
     assert (audit.loss_bound(tally) <= 0.05) is (state == audit.ON)
 
 
+@pytest.mark.parametrize(
+    ("tally", "max_loss", "share", "chance", "drawn", "proving"),
+    [
+        (Tally(), None, None, 0.0, False, False),
+        (Tally(), None, 0.1, 0.09, True, False),
+        (Tally(), None, 0.1, 0.11, False, False),
+        (Tally(drawn=87), 0.05, None, 0.99, True, True),
+        (Tally(drawn=87), 0.05, 0.0, 0.99, True, True),
+        (Tally(drawn=88), 0.05, None, 0.049, True, False),
+        (Tally(drawn=88), 0.05, None, 0.051, False, False),
+        (Tally(drawn=88), 0.05, 0.5, 0.49, True, False),
+        (Tally(drawn=88), 0.05, 0.0, 0.0, False, False),
+        (Tally(drawn=89, differing=1), 0.05, None, 0.99, True, True),
+    ],
+)
+def test_which_prompts_are_drawn(
+    tally: Tally, max_loss: float | None, share: float | None, chance: float, drawn: bool, proving: bool
+) -> None:
+    found = audit.draw(tally, max_loss, share, chance)
+    assert (found.drawn, found.proving) == (drawn, proving)
+
+
 def test_the_bound_is_above_what_was_seen_and_falls_with_audits() -> None:
     bounds = [audit.loss_bound(Tally(drawn=50 * times, differing=times)) for times in (1, 2, 10, 100)]
     assert bounds == sorted(bounds, reverse=True)
@@ -78,6 +100,20 @@ def test_a_loss_above_the_limit_is_seldom_taken_for_less_however_often_one_looks
                 wrong += 1
                 break
     assert wrong < 5
+
+
+def test_what_has_become_worse_is_no_longer_relied_on() -> None:
+    """The share that is still drawn shows it."""
+    chance = random.Random(7)
+    drawn = differing = 0
+    relied = []
+    for prompt in range(20_000):
+        draw = audit.draw(Tally(drawn=drawn, differing=differing), 0.1, None, chance.random())
+        relied.append(not draw.proving)
+        drawn += draw.drawn
+        differing += draw.drawn and chance.random() < (0.02 if prompt < 1_000 else 0.3)
+    assert relied[999]
+    assert not any(relied[5_000:])
 
 
 def test_a_tally_says_what_is_known_and_no_more() -> None:

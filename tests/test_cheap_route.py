@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import socket
 import sys
@@ -261,6 +262,21 @@ def test_audits_are_counted(run: Run, wires: ProviderServer) -> None:
     assert run("cheap_route", "--audit-report").stdout.startswith(
         "math: 2 routed, 100% accepted; 0 of 1 audited differ"
     )
+
+
+@pytest.mark.parametrize(
+    ("chance", "answers", "asked"), [(0.04, [STRONG, STRONG, A, STRONG], 4), (0.06, [STRONG, STRONG, A, A], 2)]
+)
+def test_a_share_is_still_audited_once_it_is_proved(
+    run: Run, wires: ProviderServer, monkeypatch: pytest.MonkeyPatch, chance: float, answers: list[str], asked: int
+) -> None:
+    """And a difference turns it off again."""
+    monkeypatch.setattr(random.SystemRandom, "random", lambda _: chance)
+    play(wires, a="397.8", b="397.8")
+    wires.reply(*(Reply(text=text, usage=TOKENS) for text in ("397.8", "397.8", "400", "400")), path=PATH[STRONG])
+    found = [document(run("cheap_route", MATH, *ROUTE, "--max-loss", "0.9", "--json", "-q")) for _ in range(4)]
+    assert [one["model_requested"] for one in found] == answers
+    assert sum(request.path == PATH[STRONG] for request in wires.requests) == asked
 
 
 def test_proof_counts_for_the_same_cascade_alone(run: Run, wires: ProviderServer) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 CONFIDENCE = 0.95
 PROVING, ON, OFF = "proving", "on", "off"
+SHARE = 1 / 20  # of the prompts, drawn once not all of them are; the user may say another
 _ENOUGH = -math.log(1 - CONFIDENCE)
 _STEPS = 50  # of a bisection: to 1e-15
 
@@ -48,6 +49,24 @@ class Tally:
     @property
     def saved_usd(self) -> float | None:
         return None if self.spent_usd is None or self.strong_usd is None else self.strong_usd - self.spent_usd
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What becomes of one prompt. ``drawn``: the strong model is asked whatever the check says; ``proving``: and an
+    accepted answer is not relied on."""
+
+    drawn: bool
+    proving: bool
+
+
+def draw(tally: Tally, max_loss: float | None, share: float | None, chance: float) -> Draw:
+    """Before anything is known of the answer. ``share``: as the user said it, None for the default: none without
+    ``max_loss``, else ``SHARE``; ``chance``: from 0 to 1, all alike."""
+    if max_loss is None:
+        return Draw(chance < (share or 0.0), proving=False)
+    found = state(tally, max_loss)
+    return Draw(found != ON or chance < (SHARE if share is None else share), proving=found != ON)
 
 
 def state(tally: Tally, max_loss: float) -> str:

@@ -148,8 +148,18 @@ def add_candidates(flags: argparse.ArgumentParser) -> None:
     checks.add_argument("--check-cmd", metavar="CMD", help="your own test: the answer's code on stdin and as {file}")
     checks.add_argument("--check-judge", metavar="MODEL", help="let this model say whether the answer will do")
     checks.add_argument("--explain", action="store_true", help="say why, for every model, on stderr")
-    checks.add_argument("--audit", type=share, metavar="P", help="ask the strong model, too, for this share (0 to 1)")
-    checks.add_argument("--max-loss", type=share, metavar="L", help="audit all until at most this share is lost")
+    checks.add_argument(
+        "--audit",
+        type=share,
+        metavar="P",
+        help="ask the strong model, too, for this share (0 to 1; with --max-loss .05)",
+    )
+    checks.add_argument(
+        "--max-loss",
+        type=share,
+        metavar="L",
+        help="audit all until at most this share is lost, then --audit P; off when more is",
+    )
     checks.add_argument("--audit-report", action="store_true", help="what the audits have shown; asks nobody")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from litellm_skill import cascade, inquiry, structure, trial
 from litellm_skill.answer import Answer
 from litellm_skill.aside import Aside
+from litellm_skill.audit import Draw
 from litellm_skill.cascade import AGREE, CMD, SCHEMA, Verdict
 from litellm_skill.faults import Fault, Interrupted
 from litellm_skill.inquiry import Inquiry
@@ -54,8 +55,7 @@ class Outcome:
 @dataclass(frozen=True)
 class Escalation:
     """``asked``: by model id. ``command``: the user's own test; ``judge``: who checks instead, for ``judge_usd`` at
-    most. ``drawn``: whether the strong model is asked even if the answer is accepted, drawn before anything is known of
-    it; ``proving``: whether an accepted answer is not relied on yet."""
+    most."""
 
     decision: Decision
     asked: Mapping[str, Inquiry]
@@ -64,12 +64,11 @@ class Escalation:
     command: str | None
     judge: str | None
     judge_usd: float | None
-    drawn: bool
-    proving: bool
+    draw: Draw
 
     async def run(self) -> Outcome:
         """Never raises."""
-        decision, drawn = self.decision, self.drawn
+        decision = self.decision
         strong = self.asked.get(decision.strong.model.id) if decision.strong else None
         if decision.straight or decision.chosen is None:
             assert strong is not None
@@ -79,7 +78,7 @@ class Escalation:
         if verdict is STOPPED:
             hint = "the text so far is kept" if answer.text else "ask again"
             return Outcome(replace(answer, fault=Interrupted("interrupted", hint)), steps, accepted=False)
-        if verdict.accepted and not drawn:
+        if verdict.accepted and not self.draw.drawn:
             return Outcome(answer, steps, accepted=True)
         if strong is None or strong.plans[0].choice.model.id == answer.model_requested:
             return Outcome(_unproved(answer, verdict), steps, verdict.accepted)
@@ -130,10 +129,10 @@ class Escalation:
     async def _escalated(self, strong: Inquiry, steps: tuple[Step, ...], cheap: Answer, verdict: Verdict) -> Outcome:
         """The strong model sees only the prompt. Where it is down, the cheap answer is given for what it is worth."""
         answer = await self._ask(strong)
-        audited = self.drawn and verdict.accepted
+        audited = self.draw.drawn and verdict.accepted
         steps = (*steps, Step(answer, "audit" if audited else "escalated"))
-        compared = self._compared(cheap, answer) if self.drawn else None
-        if audited and (answer.fault or not self.proving):
+        compared = self._compared(cheap, answer) if self.draw.drawn else None
+        if audited and (answer.fault or not self.draw.proving):
             return Outcome(cheap, steps, accepted=True, audit=compared)
         if answer.fault and cheap.text and not answer.text:
             what = f"the answer of {cheap.model_requested} did not pass ({verdict.why})"

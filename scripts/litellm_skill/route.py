@@ -206,8 +206,8 @@ class _Route:
         return code
 
     def _cascade(self, decision: Decision, asked: Mapping[str, Inquiry]) -> Escalation:
-        proving = self._proving(decision)
-        drawn = self.args.audit is not None and random.SystemRandom().random() < self.args.audit
+        tally = self._known().get(decision.cascade, Known()).tally
+        draw = audit.draw(tally, self.args.max_loss, self.args.audit, random.SystemRandom().random())
         return Escalation(
             decision,
             asked,
@@ -216,16 +216,10 @@ class _Route:
             command=self.args.check_cmd,
             judge=self.args.check_judge,
             judge_usd=self._left(asked),
-            drawn=drawn or proving,
-            proving=proving,
+            draw=draw,
         )
 
     # --- knowing, not hoping
-
-    def _proving(self, decision: Decision) -> bool:
-        if self.args.max_loss is None:
-            return False
-        return audit.state(self._known().get(decision.cascade, Known()).tally, self.args.max_loss) != audit.ON
 
     def _known(self) -> dict[Cascade, Known]:
         """A dry run opens no file for it."""

@@ -6,7 +6,7 @@ import random
 
 import pytest
 from litellm_skill import audit
-from litellm_skill.audit import Tally
+from litellm_skill.audit import Draw, Tally
 
 
 @pytest.mark.parametrize(
@@ -61,25 +61,27 @@ def test_what_the_counts_allow(drawn: int, differing: int, state: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tally", "max_loss", "share", "chance", "drawn", "proving"),
+    ("tally", "max_loss", "share", "chance", "draw"),
     [
-        (Tally(), None, None, 0.0, False, False),
-        (Tally(), None, 0.1, 0.09, True, False),
-        (Tally(), None, 0.1, 0.11, False, False),
-        (Tally(drawn=87), 0.05, None, 0.99, True, True),
-        (Tally(drawn=87), 0.05, 0.0, 0.99, True, True),
-        (Tally(drawn=88), 0.05, None, 0.049, True, False),
-        (Tally(drawn=88), 0.05, None, 0.051, False, False),
-        (Tally(drawn=88), 0.05, 0.5, 0.49, True, False),
-        (Tally(drawn=88), 0.05, 0.0, 0.0, False, False),
-        (Tally(drawn=89, differing=1), 0.05, None, 0.99, True, True),
+        (Tally(), None, None, 0.0, Draw(False, False)),
+        (Tally(), None, 0.1, 0.09, Draw(True, False)),
+        (Tally(), None, 0.1, 0.11, Draw(False, False)),
+        (Tally(drawn=87), 0.05, None, 0.99, Draw(True, True)),
+        (Tally(drawn=87), 0.05, 0.0, 0.99, Draw(True, True)),
+        (Tally(drawn=88), 0.05, None, 0.049, Draw(True, False)),
+        (Tally(drawn=88), 0.05, None, 0.051, Draw(False, False)),
+        (Tally(drawn=88), 0.05, 0.5, 0.49, Draw(True, False)),
+        (Tally(drawn=88), 0.05, 0.0, 0.0, Draw(False, False)),
+        (Tally(drawn=89, differing=1), 0.05, None, 0.99, Draw(True, True)),
+        (Tally(drawn=24, differing=24), 0.05, None, 0.049, Draw(True, True)),
+        (Tally(drawn=24, differing=24), 0.05, None, 0.051, Draw(False, True, True)),
+        (Tally(drawn=24, differing=24), 0.05, 0.5, 0.49, Draw(True, True)),
     ],
 )
 def test_which_prompts_are_drawn(
-    tally: Tally, max_loss: float | None, share: float | None, chance: float, drawn: bool, proving: bool
+    tally: Tally, max_loss: float | None, share: float | None, chance: float, draw: Draw
 ) -> None:
-    found = audit.draw(tally, max_loss, share, chance)
-    assert (found.drawn, found.proving) == (drawn, proving)
+    assert audit.draw(tally, max_loss, share, chance) == draw
 
 
 def test_the_bound_is_above_what_was_seen_and_falls_with_audits() -> None:

@@ -279,6 +279,20 @@ def test_a_share_is_still_audited_once_it_is_proved(
     assert sum(request.path == PATH[STRONG] for request in wires.requests) == asked
 
 
+@pytest.mark.parametrize(("share", "asked"), [("0", [STRONG]), ("1", [A, B, STRONG])])
+def test_what_loses_too_much_is_asked_no_more(run: Run, wires: ProviderServer, share: str, asked: list[str]) -> None:
+    """But for the share that is drawn, by which it can come back."""
+    play(wires, a="397.8", b="397.8", strong="400")
+    strict = [MATH, *ROUTE, "--max-loss", "0.05", "--json", "-q"]
+    for _ in range(2):
+        run("cheap_route", *strict)
+    found = document(run("cheap_route", *strict, "--audit", share))
+    assert (found["model_requested"], found["route"]["straight_to_strong"]) == (STRONG, share == "0")
+    assert [step["model"] for step in found["route"]["steps"]] == asked
+    why = "2 of 2 audited prompts differ, more than --max-loss 0.05 allows"
+    assert found["route"]["why"].startswith(why) is (share == "0")
+
+
 def test_proof_counts_for_the_same_cascade_alone(run: Run, wires: ProviderServer) -> None:
     play(wires, a="397.8", b="397.8", strong="397.8")
     lax = [MATH, "--max-loss", "0.9", "--audit", "0", "--json", "-q"]

@@ -54,19 +54,21 @@ class Tally:
 @dataclass(frozen=True)
 class Draw:
     """What becomes of one prompt. ``drawn``: the strong model is asked whatever the check says; ``proving``: and an
-    accepted answer is not relied on."""
+    accepted answer is not relied on; ``straight``: the cheap ones are not even asked."""
 
     drawn: bool
-    proving: bool
+    proving: bool = False
+    straight: bool = False
 
 
 def draw(tally: Tally, max_loss: float | None, share: float | None, chance: float) -> Draw:
     """Before anything is known of the answer. ``share``: as the user said it, None for the default: none without
     ``max_loss``, else ``SHARE``; ``chance``: from 0 to 1, all alike."""
     if max_loss is None:
-        return Draw(chance < (share or 0.0), proving=False)
+        return Draw(chance < (share or 0.0))
     found = state(tally, max_loss)
-    return Draw(found != ON or chance < (SHARE if share is None else share), proving=found != ON)
+    drawn = found == PROVING or chance < (SHARE if share is None else share)
+    return Draw(drawn, proving=found != ON, straight=found == OFF and not drawn)
 
 
 def state(tally: Tally, max_loss: float) -> str:

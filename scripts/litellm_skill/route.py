@@ -32,6 +32,7 @@ from litellm_skill import (
 from litellm_skill import settings as settings_
 from litellm_skill.answer import Answer, envelope
 from litellm_skill.aside import Aside
+from litellm_skill.audit import Draw
 from litellm_skill.cascade import SCHEMA, Cascade
 from litellm_skill.choice import Choice
 from litellm_skill.console import Console
@@ -100,6 +101,10 @@ class _Route:
         with_tools = bool(self.args.functions or self.planner.extras.tools)
         offers = Offers(self.args, self.prompt, self.planner.chooser, self._check_with(), known, with_tools)
         choices, decision = offers.decide()
+        tally = known.get(decision.cascade, Known()).tally
+        draw = audit.draw(tally, self.args.max_loss, self.args.audit, random.SystemRandom().random())
+        if draw.straight and decision.strong and not decision.straight:
+            decision = routing.past_cascade(decision, tally, self.args.max_loss)
         if self.args.explain or self.args.dry_run:
             self._explain(decision)
         if self.args.dry_run:
@@ -110,10 +115,10 @@ class _Route:
         if self.args.check_judge:
             self.planner.check(self.args.check_judge)
         settings_.export(self.planner.chooser.settings)
-        prepare = partial(self._job, choices, decision)
+        prepare = partial(self._job, choices, decision, draw)
         return job.do(prepare, self.run_id, self.args, self.journal, self.console)
 
-    def _job(self, choices: Mapping[str, Choice], decision: Decision, how: run.Way) -> Job:
+    def _job(self, choices: Mapping[str, Choice], decision: Decision, draw: Draw, how: run.Way) -> Job:
         asked = self._inquiries(choices, decision, how)
         first = decision.first.model.id if decision.first else ""
         conversation = asked[first].plans[0].conversation
@@ -123,7 +128,7 @@ class _Route:
             messages=conversation.prompt.messages(with_media=False),
             envelope={**envelope(Answer(first, run_id=self.run_id), conversation), "route": decision.document},
             asked=list(asked.values()),
-            work=partial(self._work, decision, asked),
+            work=partial(self._work, decision, draw, asked),
         )
 
     def _check_with(self) -> str | None:
@@ -184,13 +189,13 @@ class _Route:
             most = inquiry.worst_usd([planned]) or most
         return self.planner.inquiry([planned], self.run_id, None, timeout, max_usd=most, file=False, pieces=False)
 
-    def _work(self, decision: Decision, asked: Mapping[str, Inquiry]) -> int:
+    def _work(self, decision: Decision, draw: Draw, asked: Mapping[str, Inquiry]) -> int:
         """What a worker may do in place of this process: ask, check, write down, print."""
         from litellm_skill import gateway
 
         with self.journal.failing():
             inquiry.prepare([each.plans[0] for each in asked.values()])
-            outcome = gateway.run(self._cascade(decision, asked).run())
+            outcome = gateway.run(self._cascade(decision, draw, asked).run())
             document = self._document(decision, asked, outcome)
             document["result_file"] = self.journal.keep(document["text"], document["run_id"])
             self.journal.finish(document, [], document["cost_usd"])
@@ -205,9 +210,7 @@ class _Route:
             code = results.write(self.args.out, text, "out", self.console, force=self.args.force) or code
         return code
 
-    def _cascade(self, decision: Decision, asked: Mapping[str, Inquiry]) -> Escalation:
-        tally = self._known().get(decision.cascade, Known()).tally
-        draw = audit.draw(tally, self.args.max_loss, self.args.audit, random.SystemRandom().random())
+    def _cascade(self, decision: Decision, draw: Draw, asked: Mapping[str, Inquiry]) -> Escalation:
         return Escalation(
             decision,
             asked,

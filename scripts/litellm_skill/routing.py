@@ -13,6 +13,7 @@ from typing import Any
 
 from litellm_skill import cascade, price
 from litellm_skill.answer import Usage
+from litellm_skill.audit import Tally
 from litellm_skill.cascade import AGREE, PARSE, Cascade
 from litellm_skill.catalog import Model
 from litellm_skill.faults import BadInput, Fault, LimitReached, PromptTooLong
@@ -177,6 +178,12 @@ def decide(
         straight=bool(directly),
         why=directly or why,
     )
+
+
+def past_cascade(decision: Decision, tally: Tally, max_loss: float) -> Decision:
+    """The strong model at once, since more is lost than may be: see ``audit.state``."""
+    lost = f"{tally.differing} of {tally.drawn} audited prompts differ, more than --max-loss {max_loss:g} allows"
+    return replace(decision, straight=True, why=f"{lost}, so the cascade is not relied on")
 
 
 def refusal(decision: Decision) -> Fault:

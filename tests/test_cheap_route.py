@@ -184,6 +184,45 @@ def test_the_most_it_may_cost_is_for_all_calls(run: Run, wires: ProviderServer) 
     assert sum(limit * usd for limit, usd in zip(limits, (2e-6, 2e-6, 100e-6), strict=True)) < 0.1
 
 
+@pytest.mark.parametrize(
+    ("usd", "asked", "why"),
+    [
+        ("0.0002", [B], f"{STRONG} is left out: costs about 0.0031 USD, more than --max-cost 0.0002"),
+        (
+            "0.005",
+            [B],
+            f"{STRONG} is left out: its part of --max-cost 0.005 leaves less than 256 tokens for the answer",
+        ),
+        ("0.012", [A, B, STRONG], ""),
+        ("0.02", [A, B, STRONG], ""),
+        ("1", [A, B, STRONG], ""),
+    ],
+)
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+def test_more_money_never_makes_it_fail(
+    run: Run, wires: ProviderServer, usd: str, asked: list[str], why: str, dry: tuple[str, ...]
+) -> None:
+    """The strong model is left out where it cannot be paid, and that is said."""
+    file = Path(os.environ["XDG_CONFIG_HOME"], "litellm-skill", "models.toml")
+    rates = {A: "input = 0.1, output = 0.4", B: "input = 0.12, output = 0.3", STRONG: "input = 5.0, output = 15.0"}
+    file.write_text("".join(f'[models."{id}"]\nprice = {{ {text} }}\n' for id, text in rates.items()))
+    play(wires, a="1", b="2", strong="3")
+    outcome = run("cheap_route", MATH, *ROUTE, "--max-cost", usd, "--json", *dry)
+    found = document(outcome)
+    assert (outcome.code, found["route"]["strong"]) == (0, STRONG if STRONG in asked else None)
+    assert found["route"]["why"].startswith(why)
+    if not dry:
+        assert sorted(step["model"] for step in found["route"]["steps"]) == sorted(asked)
+        assert ([why] if why else []) == [line for line in found["warnings"] if "left out" in line]
+        assert (f"warning: {why}\n" in outcome.stderr) is bool(why)
+
+
+def test_too_little_money_names_the_sum_and_the_model(run: Run, wires: ProviderServer) -> None:
+    outcome = run("cheap_route", MATH, "-m", A, "-m", B, "--strong", STRONG, "--max-cost", "0.00045")
+    assert (outcome.code, wires.requests) == (7, ())
+    assert f"{A}: --max-cost 0.00045 leaves less than 256 tokens for the answer" in outcome.stderr
+
+
 def test_straight_to_strong(run: Run, wires: ProviderServer) -> None:
     """Two cheap ones that cost more than the strong one save nothing."""
     play(wires, a="1")

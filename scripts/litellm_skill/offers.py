@@ -28,7 +28,8 @@ class Offers:
     known: Mapping[Cascade, Known]
     with_tools: bool
 
-    def decide(self) -> tuple[dict[str, Choice], Decision]:
+    def decide(self, too_dear: str = "") -> tuple[dict[str, Choice], Decision]:
+        """``too_dear``: see ``routing.Terms``."""
         task = tasks.of(self.prompt.text, self.args.task)
         candidates = {choice.name: choice for choice in self._candidates(task.name)}
         strong, baseline = self._strong(), self.args.baseline and self._choice(self.args.baseline)
@@ -46,6 +47,7 @@ class Offers:
             max_cost=self.args.max_cost,
             escalated={tried: share for tried, one in self.known.items() if (share := one.escalated) is not None},
             judge=self._offer(self._choice(self.args.check_judge), listed=True) if self.args.check_judge else None,
+            too_dear=too_dear,
         )
         last = named[strong.model.id] if strong else None
         measured = named[baseline.model.id] if baseline else None

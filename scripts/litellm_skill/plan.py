@@ -42,11 +42,12 @@ class Plan:
 
 @dataclass(frozen=True)
 class Funds:
-    """USD that one call may cost at most: ``max_cost`` as it was asked for, ``budget`` as the budgets leave; None: no
-    limit."""
+    """USD that one call may cost at most: ``max_cost`` of what the user gave, ``budget`` as the budgets leave; None: no
+    limit. ``given``: what he gave, where ``max_cost`` is a part of that."""
 
     max_cost: float | None = None
     budget: float | None = None
+    given: float | None = None
 
     @property
     def usd(self) -> float | None:
@@ -54,11 +55,11 @@ class Funds:
 
     @property
     def name(self) -> str:
-        return (
-            f"--max-cost {self.max_cost:g}"
-            if self.usd == self.max_cost
-            else f"the budget ({self.usd:.2g} USD left of --max-cost, {BUDGETS})"
-        )
+        if self.usd != self.max_cost:
+            return f"the budget ({self.usd:.2g} USD left of --max-cost, {BUDGETS})"
+        if self.given is None or self.given == self.max_cost:
+            return f"--max-cost {self.max_cost:g}"
+        return f"its part of --max-cost {self.given:g}"
 
 
 def make(
@@ -122,12 +123,12 @@ def _output_limit(
     if funds.usd is None or (buys := affordable(choice, tokens, catalog, funds)) is None:
         return limit, ()
     if asked_limit is not None and asked_limit > buys:
-        what = f"{asked_limit} output tokens may cost more than {funds.name} allows"
+        what = f"{choice.model.id}: {asked_limit} output tokens may cost more than {funds.name} allows"
         raise LimitReached(what, "lower --max-tokens, or allow more")
     if limit is None and funds.max_cost is None:
         limit = min(BUDGET_OUTPUT, choice.model.max_output or BUDGET_OUTPUT)
     if limit is None or limit > buys:
-        return buys, (f"{funds.name}: the answer is limited to {buys} tokens",)
+        return buys, (f"{funds.name}: the answer of {choice.model.id} is limited to {buys} tokens",)
     return limit, ()
 
 
@@ -143,7 +144,7 @@ def affordable(choice: Choice, tokens: int, catalog: Catalog, funds: Funds) -> i
         return None
     buys = int(left / ((step - base) / 1000)) if step > base else 0
     if buys < LEAST_OUTPUT:
-        what = f"{funds.name} leaves less than {LEAST_OUTPUT} tokens for the answer"
+        what = f"{choice.model.id}: {funds.name} leaves less than {LEAST_OUTPUT} tokens for the answer"
         raise LimitReached(what, "allow more, attach less, or take a cheaper model")
     return min(buys, choice.model.max_output or buys)
 

@@ -34,7 +34,7 @@ class Planner:
         """Raises Forbidden, NotSetUp, BadInput, PromptTooLong or LimitReached: why it cannot be asked so."""
         self._able(choice)
         conversation = Conversation(self._fitted(choice, prompt), tuple(earlier), self.extras.text)
-        funds = Funds(max_cost, self.left())
+        funds = Funds(max_cost, self.left(), self.args.max_cost)
         return plan.make(with_window(choice), conversation, command.generation(self.args), self.chooser, funds)
 
     def again(self, choice: Choice, prompt: Prompt) -> Plan:

@@ -7,9 +7,9 @@ import hashlib
 import json
 import os
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -37,11 +37,12 @@ from litellm_skill.cascade import SCHEMA, Cascade
 from litellm_skill.choice import Choice
 from litellm_skill.console import Console
 from litellm_skill.escalation import Escalation, Outcome
-from litellm_skill.faults import BadInput
+from litellm_skill.faults import BadInput, LimitReached
 from litellm_skill.inquiry import Inquiry
 from litellm_skill.job import Job
 from litellm_skill.journal import Journal
 from litellm_skill.offers import Offers, needs
+from litellm_skill.plan import Plan
 from litellm_skill.planner import Planner
 from litellm_skill.prompt import Prompt
 from litellm_skill.proof import Known
@@ -100,7 +101,7 @@ class _Route:
         known = self._known()
         with_tools = bool(self.args.functions or self.planner.extras.tools)
         offers = Offers(self.args, self.prompt, self.planner.chooser, self._check_with(), known, with_tools)
-        choices, decision = offers.decide()
+        choices, decision = self._affordable(offers)
         tally = known.get(decision.cascade, Known()).tally
         draw = audit.draw(tally, self.args.max_loss, self.args.audit, random.SystemRandom().random())
         if draw.straight and decision.strong and not decision.straight:
@@ -117,6 +118,20 @@ class _Route:
         settings_.export(self.planner.chooser.settings)
         prepare = partial(self._job, choices, decision, draw)
         return job.do(prepare, self.run_id, self.args, self.journal, self.console)
+
+    def _affordable(self, offers: Offers) -> tuple[dict[str, Choice], Decision]:
+        """Without the strong model where ``--max-cost`` does not hold it beside the others, as where it does not hold
+        it at all: more money must not make it fail."""
+        choices, decision = offers.decide()
+        asks_server = any(choice.access.local for choice in choices.values())  # for a window, see choice.with_window
+        if self.args.max_cost is None or decision.strong is None or (self.args.dry_run and asks_server):
+            return choices, decision
+        try:
+            self._plans(choices, decision)
+        except LimitReached as fault:
+            _, without = offers.decide(fault.message)
+            return choices, without if without.first else decision
+        return choices, decision
 
     def _job(self, choices: Mapping[str, Choice], decision: Decision, draw: Draw, how: run.Way) -> Job:
         asked = self._inquiries(choices, decision, how)
@@ -162,31 +177,35 @@ class _Route:
     # --- asking
 
     def _inquiries(self, choices: Mapping[str, Choice], decision: Decision, how: run.Way) -> dict[str, Inquiry]:
-        """What each model that may be asked is asked, by its id. ``--max-cost`` is for all of them and a judge: what
-        the cheap ones cannot use is the strong one's."""
+        """What each model that may be asked is asked, by its id."""
+        by_id = {choice.model.id: choice for choice in choices.values()}
+        planned = self._plans(choices, decision)
+        return {id: self._inquiry(by_id[id], one, how) for id, one in planned.items()}
+
+    def _plans(self, choices: Mapping[str, Choice], decision: Decision) -> dict[str, Plan]:
+        """``--max-cost`` is for all of them and a judge: what the cheap ones cannot use is the strong one's. Raises
+        LimitReached."""
         strong = decision.strong.model.id if decision.strong else None
         cheap = [] if decision.straight else [one.model.id for one in (decision.chosen, decision.second) if one]
         ids = list(dict.fromkeys([*(id for id in cheap if id != strong), *([strong] if strong else [])]))
         by_id = {choice.model.id: choice for choice in choices.values()}
-        asked: dict[str, Inquiry] = {}
+        planned: dict[str, Plan] = {}
         for at, id in enumerate(ids):
-            left = self._left(asked)
+            left = self._left(planned.values())
             share = None if left is None else left / (len(ids) - at + bool(self.args.check_judge))
-            asked[id] = self._inquiry(by_id[id], share, how)
-        return asked
+            planned[id] = self.planner.plan(by_id[id], self.prompt, max_cost=share)
+        return planned
 
-    def _left(self, asked: Mapping[str, Inquiry]) -> float | None:
-        """USD of ``--max-cost`` beside the worst case of what is ``asked``."""
+    def _left(self, planned: Iterable[Plan]) -> float | None:
+        """USD of ``--max-cost`` beside the worst case of what is ``planned``."""
         most: float | None = self.args.max_cost
         if most is None:
             return None
-        return max(0.0, most - sum(inquiry.worst_usd(one.plans) for one in asked.values()))
+        return max(0.0, most - sum(one.worst_usd or 0.0 for one in planned))
 
-    def _inquiry(self, choice: Choice, most: float | None, how: run.Way) -> Inquiry:
-        planned = self.planner.plan(choice, self.prompt, max_cost=most)
+    def _inquiry(self, choice: Choice, planned: Plan, how: run.Way) -> Inquiry:
         timeout = run.timeout(self.args, how, local=choice.access.local)
-        if most is not None:
-            most = inquiry.worst_usd([planned]) or most
+        most = None if self.args.max_cost is None else planned.worst_usd or self.args.max_cost
         return self.planner.inquiry([planned], self.run_id, None, timeout, max_usd=most, file=False, pieces=False)
 
     def _work(self, decision: Decision, draw: Draw, asked: Mapping[str, Inquiry]) -> int:
@@ -195,7 +214,7 @@ class _Route:
 
         with self.journal.failing():
             inquiry.prepare([each.plans[0] for each in asked.values()])
-            outcome = gateway.run(self._cascade(decision, draw, asked).run())
+            outcome = _warned(gateway.run(self._cascade(decision, draw, asked).run()), decision)
             document = self._document(decision, asked, outcome)
             document["result_file"] = self.journal.keep(document["text"], document["run_id"])
             self.journal.finish(document, [], document["cost_usd"])
@@ -218,7 +237,7 @@ class _Route:
             Aside(self.planner, self.journal, self.console),
             command=self.args.check_cmd,
             judge=self.args.check_judge,
-            judge_usd=self._left(asked),
+            judge_usd=self._left(one.plans[0] for one in asked.values()),
             draw=draw,
         )
 
@@ -244,6 +263,11 @@ class _Route:
             "saved_usd": routing.saved_usd(decision, answer.usage, total),
         }
         return {**envelope(answer, sent), "cost_usd": total, "route": route}
+
+
+def _warned(outcome: Outcome, decision: Decision) -> Outcome:
+    left_out = [decision.left_out] if decision.left_out else []
+    return replace(outcome, answer=outcome.answer.warned(*left_out))
 
 
 def _bill(document: Mapping[str, Any]) -> str:

@@ -58,7 +58,8 @@ class Offer:
 class Terms:
     """What the user asks for. ``check``: of ``cascade.CHECKS``, None for the default of the task; ``floor``: a role;
     ``check_with``: see ``Cascade``; ``max_cost``: USD for one call; ``escalated``: shares in the user's own history;
-    ``judge``: the model of ``--check-judge``."""
+    ``judge``: the model of ``--check-judge``; ``too_dear``: why the strong model cannot be paid beside the others, ""
+    where it can."""
 
     today: date
     check: str | None = None
@@ -67,6 +68,7 @@ class Terms:
     max_cost: float | None = None
     escalated: Mapping[Cascade, float] = field(default_factory=dict)
     judge: Offer | None = None
+    too_dear: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,8 @@ class Candidate:
 class Decision:
     """``candidates``: all, the cheapest that will do first. ``chosen`` is asked first, unless it is None or
     ``straight``: then ``strong`` is. ``second``: the other cheap model, for the check ``agree`` alone. ``strong``:
-    asked when the check fails, None when it cannot take the prompt. ``cascade_usd``: of the cheap calls, and of the
-    strong one in the expected share of cases. ``why``: of ``straight``, or of the check."""
+    asked when the check fails, None when it is ``left_out`` (which says why). ``cascade_usd``: of the cheap calls, and
+    of the strong one in the expected share of cases. ``why``: of ``straight``, or of the check."""
 
     task: Task
     needs: Needs
@@ -107,6 +109,7 @@ class Decision:
     cascade_usd: float | None
     straight: bool
     why: str
+    left_out: str = ""
 
     @property
     def first(self) -> Candidate | None:
@@ -155,8 +158,7 @@ def decide(
 ) -> Decision:
     """``strong`` escalates and ``baseline`` is compared with (default: ``strong``); both at the user's word."""
     able = sorted((_candidate(task, needs, offer, terms) for offer in offers), key=_order)
-    last = _candidate(task, needs, replace(strong, listed=True), terms) if strong else None
-    last = last if last and last.eligible else None
+    last, left_out = _last(task, needs, strong, terms)
     check, pair, why = _checked(task, able, last, terms)
     if check not in cascade.VERIFYING:
         able = sorted((_above_floor(one, terms.floor, task) for one in able), key=_order)
@@ -176,7 +178,8 @@ def decide(
         baseline=_candidate(task, needs, baseline, terms) if baseline else last,
         cascade_usd=expected,
         straight=bool(directly),
-        why=directly or why,
+        why=directly or left_out or why,
+        left_out=left_out,
     )
 
 
@@ -225,6 +228,17 @@ def _candidate(task: Task, needs: Needs, offer: Offer, terms: Terms) -> Candidat
     if reasons:
         return Candidate(offer, usd, False, reasons[0])
     return Candidate(offer, usd, True, "fits" if usd is not None else "fits; its price is unknown, so it comes last")
+
+
+def _last(task: Task, needs: Needs, strong: Offer | None, terms: Terms) -> tuple[Candidate | None, str]:
+    """The strong model, or why it is left out."""
+    if strong is None:
+        return None, ""
+    last = _candidate(task, needs, replace(strong, listed=True), terms)
+    if last.eligible and not terms.too_dear:
+        return last, ""
+    why = terms.too_dear.removeprefix(f"{strong.model.id}: ") if last.eligible else last.why
+    return None, f"{strong.model.id} is left out: {why}"
 
 
 def _unfit(task: Task, needs: Needs, offer: Offer, terms: Terms) -> Iterator[str]:

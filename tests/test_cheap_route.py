@@ -223,6 +223,16 @@ def test_too_little_money_names_the_sum_and_the_model(run: Run, wires: ProviderS
     assert f"{A}: --max-cost 0.00045 leaves less than 256 tokens for the answer" in outcome.stderr
 
 
+def test_warnings_of_every_step_are_carried(run: Run, wires: ProviderServer) -> None:
+    """Of the answer that is given, and of those that it was compared with."""
+    play(wires, a="1", b="2", strong="3")
+    outcome = run("cheap_route", MATH, *ROUTE, "--check", "agree", "--max-cost", "0.1", "--json")
+    limited = [f"the answer of {model} is limited to" for model in (STRONG, A, B)]
+    warnings = document(outcome)["warnings"]
+    assert [text for line, text in zip(warnings, limited, strict=True) if text in line] == limited
+    assert [line in outcome.stderr for line in warnings] == [True] * 3
+
+
 def test_straight_to_strong(run: Run, wires: ProviderServer) -> None:
     """Two cheap ones that cost more than the strong one save nothing."""
     play(wires, a="1")

@@ -266,8 +266,13 @@ class _Route:
 
 
 def _warned(outcome: Outcome, decision: Decision) -> Outcome:
-    left_out = [decision.left_out] if decision.left_out else []
-    return replace(outcome, answer=outcome.answer.warned(*left_out))
+    """What was unlike asked in any step, since the verdict rests on all of them; lines about other models than the
+    one whose answer is given name theirs."""
+    given, left_out = outcome.answer, [decision.left_out] if decision.left_out else []
+    steps = [one.answer for one in outcome.steps if one.answer.model_requested != given.model_requested]
+    lines = [(one.model_requested, line) for one in steps for line in report.unlike_asked(one)]
+    others = [line if model in line else f"{model}: {line}" for model, line in lines]
+    return replace(outcome, answer=given.warned(*left_out, *others))
 
 
 def _bill(document: Mapping[str, Any]) -> str:

@@ -328,6 +328,20 @@ def test_a_share_is_still_audited_once_it_is_proved(
     assert sum(request.path == PATH[STRONG] for request in wires.requests) == asked
 
 
+@pytest.mark.parametrize(
+    ("flags", "why"),
+    [
+        (["--retries", "0"], f"{STRONG} did not answer"),
+        (["--max-cost", "0.01"], "there is no stronger model to ask"),
+    ],
+)
+def test_what_cannot_be_proved_is_said(run: Run, wires: ProviderServer, flags: list[str], why: str) -> None:
+    play(wires, a="397.8", b="397.8", strong=401)
+    found = document(run("cheap_route", MATH, *ROUTE, "--max-loss", "0.05", *flags, "--json", "-q"))
+    assert (found["status"], found["text"]) == ("ok", "397.8")
+    assert f"it is not shown that no more than --max-loss is lost: {why}" in found["warnings"]
+
+
 @pytest.mark.parametrize(("share", "asked"), [("0", [STRONG]), ("1", [A, B, STRONG])])
 def test_what_loses_too_much_is_asked_no_more(run: Run, wires: ProviderServer, share: str, asked: list[str]) -> None:
     """But for the share that is drawn, by which it can come back."""

@@ -21,6 +21,7 @@ from litellm_skill.screen import Part
 from litellm_skill.seats import all_done
 from litellm_skill.structure import Schema
 
+UNSHOWN = "it is not shown that no more than --max-loss is lost"
 STOPPED = Verdict(False, "interrupted")
 JUDGED = {"type": "object", "properties": {"good": {"type": "boolean"}}, "required": ["good"]}
 INSTRUCTIONS = """\
@@ -81,7 +82,7 @@ class Escalation:
         if verdict.accepted and not self.draw.drawn:
             return Outcome(answer, steps, accepted=True)
         if strong is None or strong.plans[0].choice.model.id == answer.model_requested:
-            return Outcome(_unproved(answer, verdict), steps, verdict.accepted)
+            return Outcome(self._unproved(answer, verdict), steps, verdict.accepted)
         return await self._escalated(strong, steps, answer, verdict)
 
     async def _tried(self) -> tuple[tuple[Step, ...], Answer, Verdict]:
@@ -132,6 +133,8 @@ class Escalation:
         audited = self.draw.drawn and verdict.accepted
         steps = (*steps, Step(answer, "audit" if audited else "escalated"))
         compared = self._compared(cheap, answer) if self.draw.drawn else None
+        if audited and answer.fault and self.draw.proving:
+            cheap = cheap.warned(f"{UNSHOWN}: {answer.model_requested} did not answer")
         if audited and (answer.fault or not self.draw.proving):
             return Outcome(cheap, steps, accepted=True, audit=compared)
         if answer.fault and cheap.text and not answer.text:
@@ -139,6 +142,12 @@ class Escalation:
             given = replace(cheap, fault=answer.fault).warned(f"{what}, and {answer.model_requested} did not answer")
             return Outcome(given, steps, accepted=False, audit=compared)
         return Outcome(answer, steps, accepted=verdict.accepted, audit=compared)
+
+    def _unproved(self, answer: Answer, verdict: Verdict) -> Answer:
+        nobody = "there is no stronger model to ask"
+        if not verdict.accepted:
+            return answer.warned(f"the answer did not pass its check ({verdict.why}), and {nobody}")
+        return answer.warned(f"{UNSHOWN}: {nobody}") if self.draw.proving else answer
 
     async def _ask(self, asked: Inquiry) -> Answer:
         """Never raises."""
@@ -158,12 +167,6 @@ class Escalation:
         first, second = (cascade.parse(self.decision.task, one.text) for one in (cheap, strong))
         same = first is not None and second is not None and cascade.verdict(AGREE, first, second).accepted
         return {"drawn": True, "differs": None if strong.fault else not same}
-
-
-def _unproved(answer: Answer, verdict: Verdict) -> Answer:
-    if verdict.accepted:
-        return answer
-    return answer.warned(f"the answer did not pass its check ({verdict.why}), and there is no stronger model to ask")
 
 
 def _drop(_: str) -> None:

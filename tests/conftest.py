@@ -232,7 +232,7 @@ def _pipe(content: bytes) -> Iterator[int]:
 @pytest.fixture
 def interrupted(provider: ProviderServer) -> Callable[..., Outcome]:
     """``interrupted("cheap_route", "hi", after=2)``: the command in a process that gets SIGINT when the provider has
-    had so many requests, and a moment to read what came."""
+    had so many requests, and it has read what came."""
 
     def call(name: str, *argv: str, after: int) -> Outcome:
         command = [sys.executable, str(SCRIPTS / f"{name}.py"), *argv]
@@ -241,12 +241,23 @@ def interrupted(provider: ProviderServer) -> Callable[..., Outcome]:
             until = time.monotonic() + PROCESS_TIMEOUT_S
             while len(provider.requests) < after and time.monotonic() < until:
                 time.sleep(0.02)
-            time.sleep(0.5)
+            _rests(process.pid)
             process.send_signal(signal.SIGINT)
             stdout, stderr = process.communicate(timeout=PROCESS_TIMEOUT_S)
         return Outcome(process.returncode, stdout, stderr)
 
     return call
+
+
+def _rests(pid: int) -> None:
+    """Wait until it has used no processor for a while; a while, where the system does not tell."""
+    stat, before = Path(f"/proc/{pid}/stat"), None
+    while True:
+        used = stat.read_text().rpartition(")")[2].split()[11:13] if stat.exists() else []
+        if used == before:
+            return
+        before = used
+        time.sleep(1)
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ ORDER = [
     *("check", "refresh", "embedding_models", "proxy", "endpoints", "deployments", "modellist", "yamlfile", "access"),
     *("host", "routing", "catalog", "trial", "looking", "evidence", "sources", "findings", "cascade", "tasks"),
     *("task_features", "task_forms", "task_lexicon", "task_subjects"),
-    *("modelfile", "pricetable", "nearest", "price", "demo", "answer", "structure", "conversation", "texts"),
+    *("modelfile", "pricetable", "nearest", "price", "demo", "answer", "structure", "fence", "conversation", "texts"),
     *("prompt", "throttle", "records", "survey", "tally", "scoring", "rows", "changes", "audit"),
     *("agreement", "toolbox", "tools", "functions", "attachments", "media", "pdf", "worker", "screen", "secret_rules"),
     *("redaction", "policy", "download", "certificates", "settings", "providers", "faults"),

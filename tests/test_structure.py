@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from litellm_skill import structure
+from litellm_skill import fence, structure
 from litellm_skill.faults import BadInput, SecretFound
 from litellm_skill.structure import Parsed, Problem, Schema
 from reading import posix
@@ -332,9 +332,9 @@ def test_whether_strict_mode_takes_it(document: dict[str, Any], possible: bool) 
     ],
 )
 def test_the_first_block(text: str, lang: str | None, code: str | None) -> None:
-    assert structure.fenced(text, lang) == code
+    assert fence.first(text, lang) == code
 
 
 @pytest.mark.parametrize("text", ["`" * 200_000, "```\n" + "`" * 200_000, "\n" * 200_000, " " * 200_000 + "```"])
 def test_long_texts_without_a_block_to_speak_of(text: str) -> None:
-    assert structure.fenced(text, "py") is None
+    assert fence.first(text, "py") is None

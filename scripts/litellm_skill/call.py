@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from litellm_skill import demo, inquiry, intake, recall, report, results, run, screen, structure
+from litellm_skill import demo, fence, inquiry, intake, recall, report, results, run, screen
 from litellm_skill import settings as settings_
 from litellm_skill.answer import Answer, envelope
 from litellm_skill.console import Console
@@ -221,7 +221,7 @@ def _json_alone(answer: Answer) -> str:
 
 def _print(args: argparse.Namespace, answer: Answer, document: Mapping[str, Any], console: Console) -> Fault | None:
     """What is wrong, with the answer or with what is wanted of it."""
-    block = structure.fenced(answer.text, args.extract_lang) if args.extract or args.extract_lang else None
+    block = fence.first(answer.text, args.extract_lang) if args.extract or args.extract_lang else None
     fault = answer.fault
     if block is None and fault is None and (args.extract or args.extract_lang):
         fault = IncompleteAnswer("the answer holds no such code block", f"the whole of it: {answer.result_file}")

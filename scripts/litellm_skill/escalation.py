@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from litellm_skill import cascade, inquiry, structure, trial
+from litellm_skill import cascade, fence, inquiry, trial
 from litellm_skill.answer import Answer
 from litellm_skill.aside import Aside
 from litellm_skill.audit import Draw
@@ -110,7 +110,7 @@ class Escalation:
         if decision.check == SCHEMA:
             passed = answers[0].fault is None
         if decision.check == CMD and answers[0].fault is None:
-            code = structure.fenced(answers[0].text) or answers[0].text
+            code = fence.first(answers[0].text) or answers[0].text
             passed = await trial.run(trial.read(self.command or ""), code)
         if decision.check == cascade.JUDGE and answers[0].fault is None:
             judge = await self._judged(answers[0].text)

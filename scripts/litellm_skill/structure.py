@@ -1,4 +1,4 @@
-"""Answers with a structure: the JSON Schema that is asked for, the JSON found in a reply, and code between fences.
+"""Answers with a structure: the JSON Schema that is asked for, and the JSON found in a reply.
 
 A schema may hold a regular expression that never ends, and references without end: replies are checked against such a
 one in a process of its own (``worker``), against any other here. Nothing is ever fetched.
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from litellm_skill import screen, worker
+from litellm_skill import fence, screen, worker
 from litellm_skill.attachments import check_text, label, read_text
 from litellm_skill.faults import BadInput
 
@@ -189,7 +189,7 @@ def _is_bounded(schema: Mapping[str, Any]) -> bool:
 
 def _candidates(text: str) -> Iterator[list[str]]:
     yield [text]
-    block = fenced(text, "json")
+    block = fence.first(text, "json")
     if block is not None:
         yield [block]
     spans = [(text.find(opening), text.rfind(closing)) for opening, closing in ("{}", "[]")]
@@ -339,31 +339,3 @@ def _unresolved(kind: Any, schema: dict[str, Any]) -> str | None:
                 waiting.append((specification.create_resource(found.contents), found.resolver))
         waiting += [(inner, resolver.in_subresource(inner)) for inner in resource.subresources()]
     return None
-
-
-_FENCE = re.compile(r" {0,3}(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^\r\n]*)")
-
-
-def fenced(text: str, lang: str | None = None) -> str | None:
-    """The first fenced code block as it was written, or the first whose info string begins with ``lang`` in any case;
-    None when there is none. By CommonMark 0.31, 4.5; one that is not closed goes to the end."""
-    lines = iter(re.findall(r"[^\n]*\n|[^\n]+", text))
-    for line in lines:
-        opening = _FENCE.match(line)
-        if not opening or ("`" in opening["fence"] and "`" in opening["info"]):
-            continue
-        block = _block(lines, opening["fence"], indent=opening.start("fence"))
-        if lang is None or opening["info"].casefold().split()[:1] == [lang.casefold()]:
-            return block
-    return None
-
-
-def _block(lines: Iterator[str], fence: str, indent: int) -> str:
-    """The lines up to the closing fence, which is taken, too; without as much indentation as the opening one has."""
-    closing = re.compile(rf" {{0,3}}{re.escape(fence)}{re.escape(fence[0])}*[ \t]*\r?\n?")
-    taken = []
-    for line in lines:
-        if closing.fullmatch(line):
-            break
-        taken.append(re.sub(rf"^ {{0,{indent}}}", "", line))
-    return "".join(taken)

@@ -103,7 +103,8 @@ def test_makes_the_server_fail(provider):
 
 def test_fixtures_fail_a_test_that_swallowed_the_error(tmp_path: Path) -> None:
     (tmp_path / "test_swallowed.py").write_text(SWALLOWED)
-    options = ["-q", "-p", "conftest", "-p", "no:cacheprovider"]
+    # A folder of its own: else it removes those of earlier runs as it ends, which may take a minute.
+    options = ["-q", "-p", "conftest", "-p", "no:cacheprovider", "--basetemp", str(tmp_path / "base")]
     command = [sys.executable, "-m", "pytest", *options, str(tmp_path)]
     env = dict(os.environ, PYTHONPATH=str(Path(__file__).parent))
     done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=60, check=False)

@@ -157,6 +157,15 @@ def test_what_came_of_nothing_is_not_free(run: Run, wires: ProviderServer) -> No
     assert spent(run) == pytest.approx(0.01, abs=1e-3)
 
 
+def test_a_free_model_that_stands_in_does_not_make_the_first_one_free(run: Run, wires: ProviderServer) -> None:
+    configure(PRICED + '[models."openai/free"]\nprice = { input = 0, output = 0 }\n')
+    wires.reply(BROKEN, Reply(text="whole"))
+    outcome = run("call_model", "hi", *ASK, "--fallback", "openai/free", "--json")
+    document = json.loads(outcome.stdout)
+    assert (outcome.code, document["model_used"], document["cost_usd"]) == (0, "openai/free", 0)
+    assert "an earlier attempt may have been billed, too" in document["warnings"][-1]
+
+
 def test_a_sum_that_nobody_knows_is_not_told_as_known(run: Run, wires: ProviderServer) -> None:
     configure(PRICED + PRICED.replace("test-model", "other"))
     whole = Reply(text="whole", usage=Usage(input=10, output=10))

@@ -100,14 +100,13 @@ class Court:
         answers = await self._ask([(judge.name, one) for one in ballots])
         votes = [_vote(one, answer) for one, answer in zip(ballots, answers, strict=True)]
         verdict = panel.tally(ballots, votes, candidates, judge.name, judge.vendor)
-        return {**asdict(verdict), "unusable": _unusable(answers, votes), **_why(answers, votes)}, answers
+        return {**asdict(verdict), **_unusable(answers, votes)}, answers
 
     async def _ranking(self, question: str, candidates: Sequence[Candidate], rng: Random) -> Judged:
         ballots = ballot.council_questions(question, candidates, rng)
         answers = await self._ask([(one.judge or "", one) for one in ballots])
         votes = [_vote(one, answer) for one, answer in zip(ballots, answers, strict=True)]
-        found = {**asdict(panel.rank(ballots, votes, candidates)), "unusable": _unusable(answers, votes)}
-        return {**found, **_why(answers, votes)}, answers
+        return {**asdict(panel.rank(ballots, votes, candidates)), **_unusable(answers, votes)}, answers
 
     async def _synthesis(self, question: str, candidates: Sequence[Candidate], rng: Random) -> Judged:
         one = ballot.synthesis_question(question, candidates, rng)
@@ -146,16 +145,9 @@ def _vote(one: Ballot, answer: Answer) -> Any:
     return None if answer.fault else ballot.read_ballot(one, answer.parsed)
 
 
-def _unusable(answers: Sequence[Answer], votes: Sequence[Any]) -> list[dict[str, Any]]:
-    """Ballots that do not count, and why."""
+def _unusable(answers: Sequence[Answer], votes: Sequence[Any]) -> dict[str, Any]:
+    """Ballots that do not count, and why; where none does, that is the error of the whole."""
     useless = IncompleteAnswer(NO_BALLOT, "ask another judge")
     lost = [answer for answer, vote in zip(answers, votes, strict=True) if vote is None]
-    return [{"model": one.model_requested, "error": error_object(one.fault or useless)} for one in lost]
-
-
-def _why(answers: Sequence[Answer], votes: Sequence[Any]) -> dict[str, Any]:
-    """Why nothing came of it, where nothing did."""
-    if any(votes):
-        return {}
-    fault = next((answer.fault for answer in answers if answer.fault), None)
-    return {"error": error_object(fault or IncompleteAnswer(NO_BALLOT, "ask another judge"))}
+    found = [{"model": one.model_requested, "error": error_object(one.fault or useless)} for one in lost]
+    return {"unusable": found, **({} if any(votes) else {"error": found[0]["error"]})}

@@ -89,7 +89,7 @@ class _Course:
     attempts: list[Attempt] = field(default_factory=list)
     billed: bool = False
     spent_usd: float = 0.0
-    lost: bool = False  # what an attempt may have cost that another one came in place of
+    broken: list[bool] = field(default_factory=list)  # of each attempt: it failed, and may have cost something
     started: float = field(default_factory=time.monotonic)
     rounds: list[Received] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
@@ -186,7 +186,6 @@ class _Course:
             await asyncio.sleep(wait)
 
     async def _attempt(self) -> None:
-        self.lost = self.lost or (self.received.billable and self.question.worst_usd != 0)
         self.received = Received(self.listener.text)
         self.fault = Interrupted("interrupted")  # unless the attempt comes to its own end
         try:
@@ -202,6 +201,7 @@ class _Course:
         outcome = "ok" if fault is None else "partial" if self.received.text else "error"
         kind, status = (fault.type, fault.http_status) if fault else (None, None)
         self.attempts.append(Attempt(self.question.name, outcome, kind, status, round(seconds, 3)))
+        self.broken.append(fault is not None and self.received.billable and self.question.worst_usd != 0)
         if self.received.billable:
             self.billed = True
             self.spent_usd += self._cost()
@@ -283,6 +283,7 @@ class _Course:
         costs = [one.provider_cost for one in counted] or [None]
         cost = None if None in costs else sum(one or 0.0 for one in costs)
         began = next((one for one in reversed(rounds) if one.began), None)
+        lost = any(self.broken[:-1])
         return Answer(
             model_requested=first.name,
             model_used=began.model_named(model) if began else None,
@@ -298,11 +299,11 @@ class _Course:
             first_token_s=rounds[0].first_token_s,
             attempts=tuple(self.attempts),
             billed=self.billed,
-            lost=self.lost,
+            lost=lost,
             output_limit=self.question.parameters.get("max_tokens"),
             dropped_params=self.dropped,
             cached=all(one.cached for one in rounds),
-            warnings=(*access.warnings, *_unannounced(access, received), *([LOST] if self.lost else [])),
+            warnings=(*access.warnings, *_unannounced(access, received), *([LOST] if lost else [])),
             fault=self.fault,
         )
 
